@@ -1,0 +1,9 @@
+/* Calls that cannot be used safely are errors at compile time.
+ * Included last by every C file of the project; adds nothing else. */
+#ifndef BASE_BANNED_H
+#define BASE_BANNED_H
+
+#pragma GCC poison sprintf vsprintf strcpy strcat strncpy strncat strtok atoi atol atoll gets
+#pragma GCC poison alloca strdup strndup
+
+#endif
