@@ -4,6 +4,7 @@
 #define BASE_BANNED_H
 
 #pragma GCC poison sprintf vsprintf strcpy strcat strncpy strncat strtok atoi atol atoll gets
+#undef alloca /* a macro where _GNU_SOURCE is defined */
 #pragma GCC poison alloca strdup strndup
 
 #endif
