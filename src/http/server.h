@@ -1,0 +1,94 @@
+/* What all connections of a worker share: limits, listeners, the gateway, the counters; and how
+ * a worker starts and stops serving. Not for a request's life: that is http1. */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/slab.h"
+#include "http/access_log.h"
+#include "http/exchange.h"
+#include "net/close_why.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "wire/head.h"
+
+/* Limits and time-outs; 0 turns one off unless said otherwise. Times in milliseconds. */
+struct server_config {
+    struct head_limits head;     /* none may be 0 */
+    uint64_t body;               /* bytes of a request body */
+    uint32_t connections;        /* beyond: accepting pauses */
+    uint32_t timeout_headers;    /* from accept, or a later request's first byte, to its head */
+    uint32_t timeout_body;       /* of a wanted body without progress */
+    uint32_t timeout_keep_alive; /* idle between requests */
+    uint32_t timeout_write;      /* of waiting output without progress */
+    int access_log_fd;           /* -1: none. [borrows] */
+};
+
+/* Totals and live objects; one row for each. Live ones are zero when nothing is served. */
+#define SERVER_TOTALS(X)                                                                           \
+    X(accepted)                                                                                    \
+    X(requests)                                                                                    \
+    X(refused)                                                                                     \
+    X(bytes_read)                                                                                  \
+    X(bytes_written)
+
+struct server_counters {
+#define X(name) uint64_t name;
+    SERVER_TOTALS(X)
+#undef X
+    uint64_t closed[CLOSE_COUNT];
+};
+
+enum server_state { SERVER_SERVING, SERVER_STOPPING, SERVER_STOPPED };
+
+struct server {
+    /* read-only */
+    struct loop *loop;
+    struct gateway *gateway;
+    struct server_config config;
+    enum server_state state;
+    uint32_t connections; /* open */
+    struct server_counters counters;
+    const struct head_parser *parser;
+    struct log log;
+    struct access_log access_log;
+    char date[30];       /* IMF-fixdate, 29 characters (RFC 9110 section 5.6.7) */
+    /* private to http/ */
+    uint64_t date_due;   /* ms: when `date` is rendered again */
+    struct list conns;   /* of struct http1 */
+    struct slab streams;
+    struct slab conn_slab;
+    struct slab exchange_slab;
+    struct listener *listeners;
+    uint32_t listener_count;
+    uint32_t listeners_open;
+    struct loop_timer deadline; /* of a graceful stop */
+};
+
+/* Readies a server on `loop`. `fds`: `count` listening sockets [borrows until stopped].
+ * `gateway` [borrows until server_release]. `log_sink`: see base/log.h. Accepts from the next
+ * turn on. 0, ERR_NOMEM or ERR_SYSTEM; after an error, nothing is left. */
+int server_init(struct server *server, struct loop *loop, const struct server_config *config,
+                struct gateway *gateway, const int *fds, uint32_t count, struct log_sink log_sink);
+
+/* Stops gracefully: takes what the kernel has queued, then accepts no more; closes idle
+ * connections; lets requests in flight finish for `grace` ms, then closes them. A second call
+ * can only shorten the time. `state` says when it is over: the loop must go on turning. */
+void server_stop(struct server *server, uint64_t grace);
+
+/* Frees; only when SERVER_STOPPED. */
+void server_release(struct server *server);
+
+/* The Date field's value now. [borrows until the next call] */
+struct slice server_date(struct server *server);
+
+/* Live C objects: connections, exchanges, streams, buffers and pieces not given back. `each` is
+ * called with each name and number. */
+void server_live(const struct server *server,
+                 void (*each)(void *arg, const char *name, uint64_t value), void *arg);
+
+#endif

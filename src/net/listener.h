@@ -1,0 +1,46 @@
+/* A listening socket: accepts in the read beat, in bounded batches, and can pause.
+ *
+ * The descriptor belongs to the caller before and after; a paused or closed listener leaves
+ * connections in the kernel's queue. Out of descriptors or memory: pauses for a second. */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "net/loop.h"
+#include "net/peer.h"
+
+struct listener {
+    /* read-only */
+    struct loop *loop;
+    void *user;
+    int fd;
+    struct peer local; /* the address it listens on */
+    bool paused;
+    bool closed;
+    uint64_t accepted;
+    uint64_t exhausted; /* times that accept found no descriptor or no memory */
+    /* private */
+    void (*accept)(struct listener *listener, int fd, const struct peer *peer);
+    void (*after_close)(struct listener *listener);
+    uv_poll_t poll;
+    struct loop_timer retry;
+};
+
+/* `fd`: listening, non-blocking [borrows until listener_close has called back]. `accept` is
+ * called in the read beat with each new socket, non-blocking, close-on-exec [gives fd]; it may
+ * pause or close the listener. 0, or a negative libuv error. */
+int listener_init(struct listener *listener, struct loop *loop, int fd, void *user,
+                  void (*accept)(struct listener *listener, int fd, const struct peer *peer));
+
+void listener_pause(struct listener *listener);
+void listener_resume(struct listener *listener);
+
+/* Accepts what the kernel has queued now, beyond any batch, unless paused. */
+void listener_drain(struct listener *listener);
+
+/* Stops for good; `after_close` is called once, when the memory is the caller's again. */
+void listener_close(struct listener *listener, void (*after_close)(struct listener *listener));
+
+#endif

@@ -1,0 +1,141 @@
+/* One worker's loop: three beats a turn, over libuv.
+ *
+ * read   without the GIL: libuv polls, streams read, protocols parse and put on the run queue
+ * run    with the GIL:    what is on the run queue runs; old output's owners are told
+ * write  without the GIL: streams with output write
+ *
+ * The loop knows nothing of Python: the two hooks that take and release the GIL are filled by
+ * the ext room. One thread, but for loop_post. */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/chain.h"
+#include "base/list.h"
+#include "base/wheel.h"
+
+/* Something to do in the run beat. Stands inside its owner. */
+struct runnable {
+    struct list link;
+    void (*run)(struct runnable *runnable); /* run beat; may put itself on the queue again */
+};
+
+/* Something that has output to write in the write beat. Stands inside its owner. */
+struct flushable {
+    struct list link;
+    void (*flush)(struct flushable *flushable); /* write beat */
+};
+
+/* Memory that must outlive the turn in which it died. Stands inside its owner. */
+struct grave {
+    struct list link;
+    void (*free)(struct grave *grave); /* end of the turn; frees the owner */
+};
+
+/* How the loop reaches the floor that runs Python. `enter` before the first runnable of a run
+ * beat, `leave` behind the last. */
+struct loop_hooks {
+    void (*enter)(void *arg);
+    void (*leave)(void *arg);
+    void *arg;
+};
+
+struct loop {
+    /* read-only */
+    uv_loop_t uv;
+    uint64_t now; /* ms, monotonic; read once a turn */
+    struct buf_pool bufs;
+    struct piece_pool pieces;
+    struct wheel wheel;
+    uint64_t turns;
+    /* private */
+    struct loop_hooks hooks;
+    struct list ready;   /* of struct runnable */
+    struct list flushes; /* of struct flushable */
+    struct list graves;  /* of struct grave */
+    struct chain trash;  /* output that is over and whose owner is to be told */
+    bool sweep_due;
+    uv_timer_t ticker; /* runs while the wheel or the trash holds something */
+    uv_async_t wake;
+    pthread_mutex_t post_lock; /* guards posted */
+    struct list posted;        /* of struct runnable, from other threads */
+};
+
+/* 0, or a negative libuv error. The loop may not move afterwards. */
+int loop_init(struct loop *loop, struct loop_hooks hooks);
+
+/* Turns until all handles are closed, then frees. All streams and listeners must have been
+ * closed before, all runnables gone. */
+void loop_release(struct loop *loop);
+
+/* One turn of the three beats. `may_block`: wait in the read beat when nothing is ready. */
+void loop_turn(struct loop *loop, bool may_block);
+
+/* [borrows runnable until it has run] Puts it on the run queue, once; read and run beat, and
+ * the write beat for what it found. */
+static inline void loop_queue(struct loop *loop, struct runnable *runnable) {
+    if (list_empty(&runnable->link)) {
+        list_append(&loop->ready, &runnable->link);
+    }
+}
+
+static inline void runnable_init(struct runnable *runnable, void (*run)(struct runnable *)) {
+    list_init(&runnable->link);
+    runnable->run = run;
+}
+
+/* Takes it off the queue if it is there. */
+static inline void runnable_cancel(struct runnable *runnable) {
+    list_remove(&runnable->link);
+}
+
+/* As loop_queue, from any thread, with or without the GIL; wakes the loop. A runnable that is
+ * posted may not be posted or queued again before it has run. */
+void loop_post(struct loop *loop, struct runnable *runnable);
+
+/* Wakes the loop from any thread or signal handler; nothing else. */
+void loop_wake(struct loop *loop);
+
+static inline void flushable_init(struct flushable *flushable, void (*flush)(struct flushable *)) {
+    list_init(&flushable->link);
+    flushable->flush = flush;
+}
+
+/* [borrows flushable until it is flushed or cancelled by list_remove] */
+static inline void loop_flush_later(struct loop *loop, struct flushable *flushable) {
+    if (list_empty(&flushable->link)) {
+        list_append(&loop->flushes, &flushable->link);
+    }
+}
+
+/* [takes the grave's owner]: its `free` is called at the end of this turn. */
+static inline void loop_bury(struct loop *loop, struct grave *grave,
+                             void (*free_owner)(struct grave *)) {
+    grave->free = free_owner;
+    list_append(&loop->graves, &grave->link);
+}
+
+/* Timers of the loop's wheel; `fire` is found by the owner's kind. */
+struct loop_timer {
+    struct timer timer;
+    void (*fire)(struct loop_timer *timer); /* read beat */
+};
+
+static inline void loop_timer_init(struct loop_timer *timer, void (*fire)(struct loop_timer *)) {
+    timer_init(&timer->timer);
+    timer->fire = fire;
+}
+
+/* Fires up to WHEEL_TICK ms after `due`, never before. */
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t due);
+
+static inline void loop_timer_stop(struct loop *loop, struct loop_timer *timer) {
+    timer_stop(&loop->wheel, &timer->timer);
+}
+
+#endif

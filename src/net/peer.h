@@ -1,0 +1,25 @@
+/* Addresses as the core keeps them: small, comparable, printable. */
+#ifndef NET_PEER_H
+#define NET_PEER_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum peer_family { PEER_UNIX, PEER_IPV4, PEER_IPV6 };
+
+struct peer {
+    uint8_t family; /* enum peer_family */
+    uint16_t port;  /* host order; 0 for unix */
+    uint8_t ip[16]; /* network order; the first 4 bytes for IPv4; zero for unix */
+};
+
+/* Bytes that peer_ip_text writes at most, with its NUL. */
+enum { PEER_TEXT = 46 };
+
+/* From what accept gave. IPv4 mapped into IPv6 (a dual-stack socket) becomes IPv4. */
+void peer_from_sockaddr(struct peer *peer, const struct sockaddr *address, socklen_t len);
+
+/* The address without port: "127.0.0.1", "::1", "" for unix. Returns its length. */
+size_t peer_ip_text(const struct peer *peer, char text[PEER_TEXT]);
+
+#endif

@@ -1,0 +1,85 @@
+/* A duplex byte channel: the contract between transports and protocols.
+ *
+ * Implemented by stream_uv (a socket under libuv); later by stream_uring, and by tls, a stream
+ * over a stream. Used by protocols, which cannot tell which stands below.
+ *
+ * Laws
+ * 1. No operation calls back before it returns.
+ * 2. After stream_close no event comes but `closed`.
+ * 3. `drained` comes once for each stream_want_drained, and only when the output waiting is
+ *    below STREAM_LOW_WATER.
+ * 4. `closed` comes exactly once and is the last event ever. The stream's memory lives until it
+ *    has returned, and is taken back only by the loop's reaper at the end of that turn.
+ * 5. Output leaves in the write beat, in the order in which it was given.
+ *
+ * All functions: loop thread. Events come in the read beat, `drained` in the write beat. */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/chain.h"
+#include "net/close_why.h"
+#include "net/loop.h"
+
+enum { STREAM_LOW_WATER = 64 * 1024 };
+
+struct stream;
+
+/* What the user of a stream is told. */
+struct stream_events {
+    void (*read)(struct stream *stream, struct buf *buf); /* [takes buf], not empty */
+    void (*eof)(struct stream *stream); /* the peer sends no more; writing goes on */
+    void (*drained)(struct stream *stream);
+    void (*closed)(struct stream *stream);
+};
+
+/* What a transport does; called by the functions below only. */
+struct stream_ops {
+    void (*read_start)(struct stream *stream);
+    void (*read_stop)(struct stream *stream);
+    void (*close)(struct stream *stream);
+};
+
+struct stream {
+    /* read-only for the user */
+    struct loop *loop;
+    void *user;            /* the user's; set by it */
+    enum close_why why;    /* CLOSE_NONE while open */
+    struct chain out;      /* output not taken by the peer's socket yet */
+    uint64_t progress;     /* ms: when output last moved, or was last empty */
+    /* private to net/ */
+    const struct stream_ops *ops;
+    const struct stream_events *events;
+    struct flushable flushable;
+    bool want_drained;
+    bool shut;             /* shutdown has been asked for */
+};
+
+/* Events `read` and `eof` come until read_stop; a stream starts stopped. */
+static inline void stream_read_start(struct stream *stream) {
+    stream->ops->read_start(stream);
+}
+
+/* Cheap to call and to take back: the transport stops watching only when bytes come. */
+static inline void stream_read_stop(struct stream *stream) {
+    stream->ops->read_stop(stream);
+}
+
+/* Queues output for the write beat. [takes all pieces of chain; the chain is empty afterwards]
+ * On a closed stream, or after stream_shutdown, the pieces end at once. */
+void stream_write(struct stream *stream, struct chain *chain);
+
+/* Asks for `drained`, once. */
+void stream_want_drained(struct stream *stream);
+
+/* Ends our direction when the output has left. Nothing may be written afterwards. */
+void stream_shutdown(struct stream *stream);
+
+/* Ends both directions now; output that has not left is dropped, with a reset where
+ * close_why_resets says so. The first reason stays; a second call does nothing. */
+void stream_close(struct stream *stream, enum close_why why);
+
+#endif
