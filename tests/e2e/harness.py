@@ -1,0 +1,300 @@
+"""Starts the server as a user does, as a process of its own, and watches how it ends.
+
+A `Shape` is one point of the matrix that tests run over. A new transport (TLS, io_uring) is a new
+row of `TRANSPORTS`; no test changes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .client import PATIENCE, Client
+from .rules import ROOT
+
+APPS = ROOT / "tests" / "apps"
+
+Address = tuple[str, int] | str
+
+
+@dataclass(frozen=True)
+class Transport:
+    """How bytes reach the server: what its command line says and how a client connects."""
+
+    name: str
+    bind: Callable[[Path], str]
+    """The value of --bind; the path is a directory of the test's own."""
+    started: re.Pattern[str]
+    """Finds the address in the block that the server prints at its start."""
+    address: Callable[[re.Match[str]], Address]
+    connect: Callable[[Address], socket.socket]
+    arguments: tuple[str, ...] = ()
+
+
+def connect_tcp(address: Address) -> socket.socket:
+    """A TCP connection that sends small segments at once."""
+    assert isinstance(address, tuple)
+    sock = socket.create_connection(address, PATIENCE)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def connect_unix(address: Address) -> socket.socket:
+    """A connection to a unix socket."""
+    assert isinstance(address, str)
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(PATIENCE)
+    try:
+        sock.connect(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+TRANSPORTS = {
+    row.name: row
+    for row in (
+        Transport(
+            "tcp",
+            bind=lambda directory: "127.0.0.1:0",
+            started=re.compile(r"http://(127\.0\.0\.1):(\d+)"),
+            address=lambda match: (match[1], int(match[2])),
+            connect=connect_tcp,
+        ),
+        Transport(
+            "unix",
+            bind=lambda directory: f"unix:{directory}/s",
+            started=re.compile(r"unix:(/\S+/s)\b"),
+            address=lambda match: match[1],
+            connect=connect_unix,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One point of the matrix."""
+
+    transport: str = "tcp"
+    workers: int = 1
+    threads: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.transport}-{self.workers}w-{self.threads}t"
+
+
+AXES: dict[str, tuple[Any, ...]] = {
+    "transport": tuple(TRANSPORTS),
+    "workers": (1, 2),
+    "threads": (1, 4),
+}
+
+
+def command(shape: Shape, directory: Path, app: str, arguments: Sequence[str]) -> list[str]:
+    """The command line of a server of that shape."""
+    transport = TRANSPORTS[shape.transport]
+    return [
+        *(sys.executable, "-m", "freastal"),
+        *("--bind", transport.bind(directory)),
+        *("--workers", str(shape.workers)),
+        *("--threads", str(shape.threads)),
+        *transport.arguments,
+        *arguments,
+        app,
+    ]
+
+
+def await_true(condition: Callable[[], bool], what: str) -> None:
+    """Waits until the condition holds; it must within the patience of a test."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.01)
+
+
+@dataclass
+class Server:
+    """A running server. `stop` ends it and checks how it ended."""
+
+    process: subprocess.Popen[bytes]
+    shape: Shape
+    directory: Path
+    tracebacks_expected: bool = False
+    """Set by a test whose application fails on purpose."""
+    checks_counters: bool = True
+    """Cleared by a test that ends the server without its leave."""
+    address: Address = field(default="", init=False)
+
+    # files
+
+    @property
+    def log(self) -> str:
+        """The error log so far."""
+        return (self.directory / "stderr").read_text(errors="backslashreplace")
+
+    @property
+    def access_log(self) -> str:
+        """What the server has written to its standard output so far."""
+        return (self.directory / "stdout").read_text(errors="backslashreplace")
+
+    @property
+    def events(self) -> list[str]:
+        """The lines that the application has noted, see tests/apps/probe.py."""
+        return (self.directory / "events").read_text().splitlines()
+
+    def await_log(self, text: str) -> None:
+        """Waits until the error log holds that text."""
+        await_true(lambda: text in self.log, f"{text!r} in the log")
+
+    def await_event(self, event: str, count: int = 1) -> None:
+        """Waits until the application has noted that event that often."""
+        await_true(lambda: self.events.count(event) >= count, f"the event {event!r}")
+
+    # life
+
+    def await_start(self) -> None:
+        """Waits until the server says where it listens and accepts there."""
+        transport = TRANSPORTS[self.shape.transport]
+
+        def listening() -> bool:
+            if self.process.poll() is not None:
+                raise AssertionError(f"ended at its start: {self.process.returncode}\n{self.log}")
+            match = transport.started.search(self.log)
+            if match is None:
+                return False
+            self.address = transport.address(match)
+            try:
+                transport.connect(self.address).close()
+            except OSError:
+                return False
+            return True
+
+        await_true(listening, "the server's start")
+
+    def connect(self) -> Client:
+        """A new connection."""
+        return Client(TRANSPORTS[self.shape.transport].connect(self.address))
+
+    @property
+    def url(self) -> str:
+        """The base URL, for real clients over TCP."""
+        assert isinstance(self.address, tuple)
+        return f"http://{self.address[0]}:{self.address[1]}"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the server's first process."""
+        self.process.send_signal(number)
+
+    def await_exit(self) -> int:
+        """Waits for the end and returns the exit code."""
+        return self.process.wait(PATIENCE)
+
+    def stop(self) -> None:
+        """Stops it as an operator does and checks the end: code, log, counters, processes."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        try:
+            code = self.await_exit()
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"does not stop on SIGTERM\n{self.log}") from None
+        assert code == 0, f"exit code {code}\n{self.log}"
+        self.check_log()
+        if self.checks_counters:
+            self.check_counters()
+        await_true(lambda: not group_lives(self.process.pid), "the end of every worker")
+
+    def kill(self) -> None:
+        """Ends whatever is left of it, for the fixture's last resort."""
+        if group_lives(self.process.pid):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def check_log(self) -> None:
+        """No traceback that the test did not ask for, and no sanitizer's or interpreter's cry."""
+        log = self.log
+        for cry in ("Fatal Python error", "Sanitizer", "runtime error:", "Assertion `"):
+            assert cry not in log, log
+        if not self.tracebacks_expected:
+            assert "Traceback (most recent call last)" not in log, log
+
+    def check_counters(self) -> None:
+        """Each worker says at its end which C objects are still alive; none may be."""
+        reports = counter_reports(self.log)
+        assert len(reports) >= self.shape.workers, f"a worker did not report\n{self.log}"
+        for live in reports:
+            left = {name: count for name, count in live.items() if count}
+            assert not left, f"C objects left alive: {left}\n{self.log}"
+
+
+def counter_reports(log: str) -> list[dict[str, int]]:
+    """The counts of live objects that workers printed at their end."""
+    lines = [line for line in log.splitlines() if line.startswith("counters: ")]
+    return [json.loads(line.removeprefix("counters: "))["live"] for line in lines]
+
+
+def group_lives(group: int) -> bool:
+    """True while a process of that group exists."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def environment(directory: Path, extra: Mapping[str, str]) -> dict[str, str]:
+    """What a server process sees: ours, without options from outside."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("FREASTAL_")}
+    env["FREASTAL_DEBUG_COUNTERS"] = "1"
+    env["PYTHONFAULTHANDLER"] = "1"
+    env["PROBE_DIRECTORY"] = str(directory)
+    env["TMPDIR"] = str(directory / "tmp")
+    return {**env, **extra}
+
+
+@contextmanager
+def running(
+    shape: Shape,
+    directory: Path,
+    app: str,
+    arguments: Sequence[str] = (),
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = APPS,
+) -> Iterator[Server]:
+    """A server of that shape while the context lasts; the directory is its own.
+
+    The end is checked only where the context ends without an exception.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "tmp").mkdir()
+    (directory / "events").touch()
+    with open(directory / "stdout", "wb") as stdout, open(directory / "stderr", "wb") as stderr:
+        process = subprocess.Popen(
+            command(shape, directory, app, arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=cwd,
+            env=environment(directory, env or {}),
+            start_new_session=True,
+        )
+    server = Server(process, shape, directory)
+    try:
+        server.await_start()
+        yield server
+        server.stop()
+    finally:
+        server.kill()
