@@ -1,0 +1,7 @@
+"""``python -m freastal`` is the command ``freastal``."""
+
+import sys
+
+from freastal.cli import main
+
+sys.exit(main())

@@ -1,0 +1,50 @@
+"""The command ``freastal [options] module[:attribute]``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from freastal import __version__, config, loader
+
+__all__ = ["main"]
+
+EXIT_USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    :param argv: the arguments, without the program's name; those of the process if not given.
+    :returns: the exit code: 0 stopped as asked, 1 cannot listen or run, 2 a wrong option, 3 the
+        application cannot be loaded.
+    """
+    try:
+        arguments = config.make_parser().parse_args(argv)
+        if arguments.version:
+            print(f"freastal {__version__}")
+            return 0
+        target = _check_target(arguments.app)
+        checked = config.resolve(
+            config.from_arguments(arguments), config.from_environment(os.environ)
+        )
+    except config.ConfigError as error:
+        print(f"freastal: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    from freastal import supervisor
+
+    return supervisor.serve(target, checked)
+
+
+def _check_target(target: str | None) -> str:
+    form = "module[:attribute], for example myapp:app"
+    if target is None:
+        raise config.ConfigError(f"no application is given (allowed: {form})")
+    try:
+        loader.parse_target(target)
+    except ValueError:
+        raise config.ConfigError(
+            f"wrong value for the application: {target!r} (allowed: {form})"
+        ) from None
+    return target

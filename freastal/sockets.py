@@ -1,0 +1,220 @@
+"""Listening sockets: opened by the supervisor before it forks, kept open across its workers.
+
+A TCP address gets one ``SO_REUSEPORT`` socket for each worker, between which the kernel spreads
+connections; a unix path gets one socket that all workers share. All are non-blocking and closed
+on exec. Whatever goes wrong is a :class:`ListenError` of one line.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Sequence
+
+from freastal.addresses import Address, TcpAddress, UnixAddress
+
+__all__ = ["ListenError", "Listeners"]
+
+
+class ListenError(Exception):
+    """An address cannot be listened on; its text is one line, made for the user."""
+
+    def __init__(self, address: Address, error: Exception | str) -> None:
+        reason = error if isinstance(error, str) else _reason(error)
+        super().__init__(f"cannot listen on {address}: {reason}")
+
+
+class Listeners:
+    """All sockets of one server.
+
+    :param slots: how many workers there will be.
+    :param backlog: the kernel's queue of connections to accept, for each socket.
+    :param uds_permissions: mode of unix sockets.
+    :raises ListenError: an address is taken, not this machine's, or not resolvable; nothing stays
+        open then.
+    """
+
+    def __init__(
+        self, addresses: Sequence[Address], *, slots: int, backlog: int, uds_permissions: int
+    ) -> None:
+        self.bound: list[Address] = []
+        """Where the server listens, with real ports and resolved names."""
+        self._slots: list[list[socket.socket]] = [[] for _ in range(slots)]
+        self._unix: list[_UnixListener] = []
+        try:
+            for address in addresses:
+                if isinstance(address, UnixAddress):
+                    self._open_unix(address, backlog, uds_permissions)
+                else:
+                    self._open_tcp(address, backlog)
+        except ListenError:
+            self.close()
+            raise
+
+    def of_slot(self, index: int) -> list[socket.socket]:
+        """The sockets of one worker, unix sockets being the same for all."""
+        return [*self._slots[index], *(each.socket for each in self._unix)]
+
+    def close_other_slots(self, index: int) -> None:
+        """In a worker: close what belongs to its siblings."""
+        for other, sockets in enumerate(self._slots):
+            if other != index:
+                _close_all(sockets)
+
+    def close(self) -> None:
+        """Close everything; remove the unix sockets' files that this process made."""
+        for sockets in self._slots:
+            _close_all(sockets)
+        for each in self._unix:
+            each.close()
+
+    def _open_tcp(self, address: TcpAddress, backlog: int) -> None:
+        try:
+            found = socket.getaddrinfo(
+                address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
+        except (OSError, ValueError) as error:  # ValueError: no possible host name
+            raise ListenError(address, error) from error
+        absent: OSError | None = None
+        port, before = address.port, len(self.bound)
+        for family, _, _, _, name in dict.fromkeys(found):
+            try:
+                sockets = _open_group(family, (name[0], port, *name[2:]), len(self._slots), backlog)
+            except OSError as error:
+                # A name like localhost may have an address of a family that is switched off here.
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise ListenError(address, error) from error
+                absent = error
+                continue
+            host, port = sockets[0].getsockname()[:2]
+            self.bound.append(TcpAddress(host, port))
+            for slot, each in zip(self._slots, sockets, strict=True):
+                slot.append(each)
+        if absent is not None and len(self.bound) == before:
+            raise ListenError(address, absent) from absent
+
+    def _open_unix(self, address: UnixAddress, backlog: int, mode: int) -> None:
+        try:
+            _remove_stale(address)
+            self._unix.append(_UnixListener(address.path, backlog, mode))
+        except OSError as error:
+            raise ListenError(address, error) from error
+        self.bound.append(address)
+
+
+class _UnixListener:
+    """A listening unix socket and the file that is its name."""
+
+    def __init__(self, path: str, backlog: int, mode: int) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._path = os.path.abspath(path)  # the application may change directory
+        self._owner = os.getpid()
+        try:
+            umask = os.umask(0o777 & ~mode)  # so that the file never has other permissions
+            try:
+                self.socket.bind(path)
+            finally:
+                os.umask(umask)
+            self._identity = _identity(os.lstat(path))
+            self.socket.listen(backlog)
+            self.socket.setblocking(False)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def close(self) -> None:
+        """Close; remove the file if this process made it and it is still the same file."""
+        if self.socket.fileno() < 0:
+            return
+        self.socket.close()
+        if os.getpid() != self._owner:
+            return
+        try:
+            if _identity(os.lstat(self._path)) == self._identity:
+                os.unlink(self._path)
+        except OSError:
+            pass  # gone, or its directory is not ours any more: nothing is left to do
+
+
+def _open_group(
+    family: int, name: tuple[object, ...], count: int, backlog: int
+) -> list[socket.socket]:
+    """Open sockets that share one address.
+
+    With ``SO_REUSEPORT`` alone, a second server of the same user would get the port as well and
+    take half of the connections unnoticed. So a first socket claims the address without it; only
+    when that listens, which fails if anybody else does, may the workers' sockets join it, and then
+    it is closed.
+
+    :raises OSError: the address is taken, or not this machine's.
+    """
+    sockets: list[socket.socket] = []
+    with _bound(family, name) as claim:
+        claim.listen(1)
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            for _ in range(count):
+                sockets.append(_bound(family, claim.getsockname(), reuse_port=True))
+                sockets[-1].listen(backlog)
+                sockets[-1].setblocking(False)
+        except BaseException:
+            _close_all(sockets)
+            raise
+    return sockets
+
+
+def _bound(family: int, name: tuple[object, ...], *, reuse_port: bool = False) -> socket.socket:
+    new = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6 and name[0] == "::":
+            new.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # [::] means IPv4 as well
+        new.bind(name)
+    except BaseException:
+        new.close()
+        raise
+    return new
+
+
+def _remove_stale(address: UnixAddress) -> None:
+    """Remove a socket file that a server of ours has left behind, and nothing else.
+
+    :raises ListenError: something else is there, or somebody answers on it.
+    :raises OSError: it cannot be looked at or removed.
+    """
+    path = address.path
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ListenError(address, "a file that is no socket is there, and is left alone")
+    if found.st_uid != os.geteuid():
+        raise ListenError(address, "a socket of another user is there, and is left alone")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # EAGAIN: somebody listens, and is busy
+        result = probe.connect_ex(path)
+    if result == errno.ENOENT:
+        return
+    if result != errno.ECONNREFUSED:
+        raise ListenError(address, "another server answers there")
+    if _identity(os.lstat(path)) == _identity(found):
+        os.unlink(path)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _close_all(sockets: Sequence[socket.socket]) -> None:
+    for each in sockets:
+        each.close()
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None)
+    return text[:1].lower() + text[1:] if text else str(error)
