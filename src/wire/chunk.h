@@ -16,14 +16,14 @@ struct chunk_decoder {
     bool done; /* read-only: the last chunk and the trailer section have been used up */
     /* private */
     uint8_t state;
-    uint8_t digits;     /* of the size so far */
-    uint32_t line;      /* bytes of the size line or trailer line so far */
-    uint32_t trailer;   /* bytes of the trailer section so far */
-    uint32_t fields;    /* of the trailer section so far */
-    uint64_t left;      /* data bytes of this chunk still to come */
-    uint64_t data;      /* data bytes of the body so far */
-    uint64_t overhead;  /* bytes that were not data so far */
-    uint8_t name_len;   /* of the trailer's field name, kept in name */
+    uint8_t digits;    /* of the size so far */
+    uint32_t line;     /* bytes of the size line so far */
+    uint32_t trailer;  /* bytes of the trailer section so far */
+    uint32_t fields;   /* of the trailer section so far */
+    uint64_t left;     /* data bytes of this chunk still to come */
+    uint64_t data;     /* bytes that the chunks up to this one hold together */
+    uint64_t overhead; /* bytes of size lines beyond what their data pays for */
+    uint8_t name_len;  /* of the trailer field's name, kept in name */
     uint8_t name[32];
 };
 

@@ -20,21 +20,22 @@ struct request_rules {
     uint64_t content_length; /* of BODY_LENGTH; BODY_NONE for an explicit 0 too */
     bool has_content_length; /* the field was there */
     bool persistent;         /* RFC 9112 section 9.3: may the connection serve another request */
-    bool expect_continue;    /* RFC 9110 section 10.1.1; never for HTTP/1.0 */
-    bool upgrade;            /* Connection: upgrade and an Upgrade field */
+    bool expect_continue;    /* RFC 9110 section 10.1.1; never for HTTP/1.0 or without a body */
+    bool upgrade;            /* Connection: upgrade and an Upgrade field; never for HTTP/1.0 */
     bool is_head;            /* the method is HEAD */
     enum target_form form;
-    struct slice authority;  /* of the absolute form, else the Host value; may be empty (1.0) */
-    struct slice path;       /* raw, from the first "/" of the target; "*" for the asterisk form */
-    struct slice query;      /* raw, behind the first "?"; empty where none */
-    uint32_t host_field;     /* index of Host in head->fields, UINT32_MAX where there is none */
+    struct slice authority; /* of the absolute form, else the Host value; may be empty */
+    struct slice path;      /* raw, never empty; "*" for the asterisk form */
+    struct slice query;     /* raw, behind the first "?"; empty where none */
+    uint32_t host_field;    /* index of Host in head->fields, UINT32_MAX where there is none */
 };
 
 /* Judges a complete head. 0, or the negative error of the first rule broken.
- * `rules` [borrows bytes]. */
+ * `rules` [borrows bytes until they move or the head is no longer used]. */
 int http_rules_request(const struct head *head, const uint8_t *bytes, struct request_rules *rules);
 
-/* 1*DIGIT, at most 19 of them, no sign, no space. 0 or ERR_CONTENT_LENGTH. */
+/* 1*DIGIT, at most 19 of them and at most INT64_MAX, no sign, no space. 0 or
+ * ERR_CONTENT_LENGTH. */
 int http_rules_content_length(struct slice value, uint64_t *length);
 
 /* One response field: name a token, value free of CR, LF and NUL, not one that the server alone
@@ -43,7 +44,8 @@ int http_rules_content_length(struct slice value, uint64_t *length);
  * name's number. */
 int http_rules_response_field(struct slice name, struct slice value, enum header_id *id);
 
-/* The reason phrase: HTAB, SP, visible ASCII and obs-text (RFC 9112 section 4). */
+/* The reason phrase: HTAB, SP, visible ASCII and obs-text (RFC 9112 section 4). 0 or
+ * ERR_RESPONSE_REASON. */
 int http_rules_reason(struct slice reason);
 
 /* True where a response to that status never has a body (RFC 9110 section 6.4.1). */

@@ -1,0 +1,26 @@
+/* The head parser without vector instructions: for processors that have none of the others, and
+ * what the others are compared with by the tests. */
+#include "wire/head_rows.h"
+
+#include "wire/byte_class.h"
+#include "wire/head_masks.h"
+
+#define VECTOR_BYTES 8
+
+static inline struct masks vector_classify(const uint8_t *at) {
+    struct masks masks = {0};
+    for (unsigned i = 0; i < VECTOR_BYTES; i++) {
+        uint8_t c = at[i];
+        uint8_t class = byte_class(c);
+        masks.name_end |= (uint64_t)(class == 0 || class >= CLASS_CTL) << i;
+        masks.value_end |= (uint64_t)(class >= CLASS_CTL) << i;
+        masks.target_end |= (uint64_t)(c <= 0x20 || c >= 0x7F) << i;
+    }
+    return masks;
+}
+
+#include "wire/head_template.h"
+
+#include "base/banned.h"
+
+const struct head_parser head_parser_scalar = {.name = "scalar", .parse = parse};

@@ -1,0 +1,36 @@
+/* The head parser with 16-byte vectors. Compiled with -msse4.2; needs SSSE3 of it. */
+#include "wire/head_rows.h"
+
+#include <immintrin.h>
+
+#include "wire/byte_class.h"
+#include "wire/head_masks.h"
+
+#define VECTOR_BYTES 16
+
+static inline uint64_t bits_of(__m128i bytes) {
+    return (uint32_t)_mm_movemask_epi8(bytes);
+}
+
+/* The shuffle gives 0 for a byte from 0x80 on, and so class 0. Adding 0x60 makes the classes of
+ * control bytes, 0x20 and more, negative, and leaves 0x61 to 0x7F for tokens. */
+static inline struct masks vector_classify(const uint8_t *at) {
+    const __m128i by_low = _mm_loadu_si128((const __m128i *)class_by_low);
+    const __m128i by_high = _mm_loadu_si128((const __m128i *)class_by_high);
+    __m128i bytes = _mm_loadu_si128((const __m128i *)at);
+    __m128i high = _mm_and_si128(_mm_srli_epi16(bytes, 4), _mm_set1_epi8(0x0F));
+    __m128i class = _mm_and_si128(_mm_shuffle_epi8(by_low, bytes), _mm_shuffle_epi8(by_high, high));
+    __m128i order = _mm_add_epi8(class, _mm_set1_epi8(0x60));
+    uint64_t control = bits_of(order);
+    return (struct masks){
+        .name_end = bits_of(_mm_cmpgt_epi8(order, _mm_set1_epi8(0x60))) ^ 0xFFFF,
+        .value_end = control,
+        .target_end = (bits_of(_mm_cmpgt_epi8(bytes, _mm_set1_epi8(0x20))) ^ 0xFFFF) | control,
+    };
+}
+
+#include "wire/head_template.h"
+
+#include "base/banned.h"
+
+const struct head_parser head_parser_sse42 = {.name = "sse4.2", .parse = parse};
