@@ -24,7 +24,8 @@ class Worker:
     """One loop and all that it serves; belongs to the thread that calls :meth:`run`.
 
     :param app: a WSGI application (:pep:`3333`).
-    :param sockets: descriptors of listening, non-blocking sockets; they stay the caller's.
+    :param sockets: descriptors of listening, non-blocking sockets; they are duplicated, so that
+        the caller may close its own, and the port is closed once :meth:`stop` has drained it.
     :param wakeup_fd: a descriptor that becomes readable when a signal has come (the other end
         of :func:`signal.set_wakeup_fd`); -1 for none. Its bytes are read and dropped.
     :param access_log_fd: where access log lines are written in batches; -1 for none.
