@@ -53,7 +53,7 @@
     X(ERR_HEAD_TIMEOUT, "the head did not arrive within --timeout-headers", 408)                   \
     X(ERR_BODY_TIMEOUT, "the body made no progress within --timeout-body", 408)                    \
     /* what an application answers, PEP 3333 and RFC 9110 section 5.5 */                           \
-    X(ERR_RESPONSE_STATUS, "the response status is not three digits from 200 to 599", 500)         \
+    X(ERR_RESPONSE_STATUS, "the response status is not three digits from 200 to 999", 500)         \
     X(ERR_RESPONSE_REASON, "the response reason contains a control character", 500)                \
     X(ERR_RESPONSE_NAME, "a response header name is not a token", 500)                             \
     X(ERR_RESPONSE_VALUE, "a response header value contains CR, LF or NUL", 500)                   \

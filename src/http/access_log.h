@@ -28,6 +28,7 @@ struct access_entry {
     uint64_t began; /* µs, monotonic */
     char *text;     /* request line, referer and user agent, rendered; NULL where memory was short */
     uint32_t len;
+    uint32_t split; /* where the request line ends in text */
 };
 
 void access_log_init(struct access_log *log, struct loop *loop, int fd);

@@ -56,9 +56,10 @@ struct server {
     const struct head_parser *parser;
     struct log log;
     struct access_log access_log;
-    char date[30];       /* IMF-fixdate, 29 characters (RFC 9110 section 5.6.7) */
     /* private to http/ */
-    uint64_t date_due;   /* ms: when `date` is rendered again */
+    uint64_t lines_due; /* ms: when `lines` is rendered again */
+    char lines[128];    /* see server_lines */
+    size_t lines_len;
     struct list conns;   /* of struct http1 */
     struct slab streams;
     struct slab conn_slab;
@@ -67,6 +68,7 @@ struct server {
     uint32_t listener_count;
     uint32_t listeners_open;
     struct loop_timer deadline; /* of a graceful stop */
+    struct runnable idle_sweep; /* closes idle connections of a graceful stop */
 };
 
 /* Readies a server on `loop`. `fds`: `count` listening sockets [borrows until stopped].
@@ -83,8 +85,15 @@ void server_stop(struct server *server, uint64_t grace);
 /* Frees; only when SERVER_STOPPED. */
 void server_release(struct server *server);
 
-/* The Date field's value now. [borrows until the next call] */
-struct slice server_date(struct server *server);
+/* The lines `Server: freastal` and `Date: …` now, the date rendered once a second.
+ * [borrows until the next call] */
+struct slice server_lines(struct server *server);
+
+enum { SERVER_NAME_LINE = sizeof("Server: freastal\r\n") - 1 };
+
+/* http/ only: a connection has been opened or closed; pauses and resumes accepting. */
+void server_opened(struct server *server);
+void server_closed(struct server *server, enum close_why why);
 
 /* Live C objects: connections, exchanges, streams, buffers and pieces not given back. `each` is
  * called with each name and number. */

@@ -32,7 +32,7 @@ enum close_why {
 /* The table's sentence. [borrows for ever] */
 const char *close_why_text(enum close_why why);
 
-/* The table's name in lower case without the prefix: "peer_eof". [borrows for ever] */
+/* The table's name, as in "CLOSE_PEER_EOF". [borrows for ever] */
 const char *close_why_name(enum close_why why);
 
 /* The table's third column. */

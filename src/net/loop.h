@@ -48,7 +48,6 @@ struct loop_hooks {
 struct loop {
     /* read-only */
     uv_loop_t uv;
-    uint64_t now; /* ms, monotonic; read once a turn */
     struct buf_pool bufs;
     struct piece_pool pieces;
     struct wheel wheel;
@@ -65,6 +64,11 @@ struct loop {
     pthread_mutex_t post_lock; /* guards posted */
     struct list posted;        /* of struct runnable, from other threads */
 };
+
+/* Milliseconds, monotonic; read once a turn, and after applications that took long. */
+static inline uint64_t loop_now(const struct loop *loop) {
+    return uv_now(&loop->uv);
+}
 
 /* 0, or a negative libuv error. The loop may not move afterwards. */
 int loop_init(struct loop *loop, struct loop_hooks hooks);

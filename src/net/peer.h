@@ -2,6 +2,7 @@
 #ifndef NET_PEER_H
 #define NET_PEER_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 

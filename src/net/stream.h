@@ -55,7 +55,8 @@ struct stream {
     const struct stream_events *events;
     struct flushable flushable;
     bool want_drained;
-    bool shut;             /* shutdown has been asked for */
+    bool shut;             /* our direction ends with what is in `out` */
+    enum close_why finish; /* then both do; CLOSE_NONE: only ours */
 };
 
 /* Events `read` and `eof` come until read_stop; a stream starts stopped. */
@@ -77,6 +78,9 @@ void stream_want_drained(struct stream *stream);
 
 /* Ends our direction when the output has left. Nothing may be written afterwards. */
 void stream_shutdown(struct stream *stream);
+
+/* Ends both directions, for `why`, when the output has left. Nothing may be written afterwards. */
+void stream_finish(struct stream *stream, enum close_why why);
 
 /* Ends both directions now; output that has not left is dropped, with a reset where
  * close_why_resets says so. The first reason stays; a second call does nothing. */

@@ -1,0 +1,388 @@
+/* The life of an HTTP/1 connection: opened, a request at a time, timed out, closed.
+ * See http1.h for the states; http1_in.c reads, http1_out.c answers. */
+#include "http/http1.h"
+
+#include <assert.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/size.h"
+#include "net/stream_uv.h"
+
+#include "base/banned.h"
+
+#define TO(state) (1u << (state))
+
+static const unsigned rx_edges[RX_COUNT] = {
+    [RX_IDLE] = TO(RX_HEAD) | TO(RX_LINGER) | TO(RX_CLOSED),
+    [RX_HEAD] = TO(RX_BODY) | TO(RX_DONE) | TO(RX_LINGER) | TO(RX_CLOSED),
+    [RX_BODY] = TO(RX_DONE) | TO(RX_DRAIN) | TO(RX_LINGER) | TO(RX_CLOSED),
+    [RX_DONE] = TO(RX_IDLE) | TO(RX_LINGER) | TO(RX_CLOSED),
+    [RX_DRAIN] = TO(RX_DONE) | TO(RX_LINGER) | TO(RX_CLOSED),
+    [RX_LINGER] = TO(RX_CLOSED),
+};
+
+static const unsigned tx_edges[TX_COUNT] = {
+    [TX_IDLE] = TO(TX_WAIT) | TO(TX_CLOSED),
+    [TX_WAIT] = TO(TX_BODY) | TO(TX_CLOSED),
+    [TX_BODY] = TO(TX_DONE) | TO(TX_CLOSED),
+    [TX_DONE] = TO(TX_IDLE) | TO(TX_CLOSED),
+    [TX_CLOSED] = TO(TX_CLOSED),
+};
+
+void http1_set_rx(struct http1 *conn, enum rx to) {
+    assert(rx_edges[conn->rx] & TO(to));
+    conn->rx = (uint8_t)to;
+}
+
+void http1_set_tx(struct http1 *conn, enum tx to) {
+    assert(tx_edges[conn->tx] & TO(to));
+    conn->tx = (uint8_t)to;
+}
+
+/* The wheel's timer only ever moves later here; on_timer finds out what is due. */
+void http1_arm(struct http1 *conn) {
+    uint64_t due = conn->due;
+    uint32_t timeout = conn->server->config.timeout_write;
+    if (timeout > 0 && !chain_empty(&conn->stream->out)) {
+        uint64_t stalled = conn->stream->progress + timeout;
+        due = stalled < due ? stalled : due;
+    }
+    if (due != HTTP1_NEVER) {
+        loop_timer_set(conn->stream->loop, &conn->timer, due);
+    }
+}
+
+void http1_set_due(struct http1 *conn, uint32_t ms) {
+    conn->due = ms > 0 ? loop_now(conn->stream->loop) + ms : HTTP1_NEVER;
+    http1_arm(conn);
+}
+
+void http1_queue(struct http1_exchange *ex) {
+    loop_queue(ex->exchange.loop, &ex->runnable);
+}
+
+static void free_exchange(struct http1_exchange *ex, struct server *server) {
+    runnable_cancel(&ex->runnable);
+    access_entry_drop(&ex->entry);
+    slab_give(&server->exchange_slab, ex);
+}
+
+void http1_detach(struct http1 *conn) {
+    struct http1_exchange *ex = conn->ex;
+    if (!ex) {
+        return;
+    }
+    conn->ex = NULL;
+    if (!ex->started) {
+        free_exchange(ex, conn->server);
+        return;
+    }
+    ex->conn = NULL;
+    http1_queue(ex);
+}
+
+void http1_linger(struct http1 *conn, enum close_why why) {
+    stream_shutdown(conn->stream);
+    conn->end = why;
+    conn->lingered = 0;
+    http1_set_rx(conn, RX_LINGER);
+    http1_set_tx(conn, TX_CLOSED);
+    http1_set_due(conn, HTTP1_LINGER_MS);
+    http1_update_reading(conn);
+}
+
+/* Nothing more is read or said; the stream ends when the output has left. */
+static void finish(struct http1 *conn, enum close_why why) {
+    http1_set_rx(conn, RX_CLOSED);
+    http1_set_tx(conn, TX_CLOSED);
+    conn->due = HTTP1_NEVER;
+    stream_finish(conn->stream, why);
+    http1_arm(conn);
+    http1_update_reading(conn);
+}
+
+/* Between two requests. */
+static void next_request(struct http1 *conn) {
+    http1_set_rx(conn, RX_IDLE);
+    http1_set_tx(conn, TX_IDLE);
+    if (conn->in && conn->stream->out.bytes > HTTP1_HIGH_WATER) {
+        stream_want_drained(conn->stream);
+        return;
+    }
+    if (conn->in) {
+        http1_advance(conn);
+        return;
+    }
+    if (conn->server->state != SERVER_SERVING) {
+        finish(conn, CLOSE_STOPPED);
+        return;
+    }
+    http1_set_due(conn, conn->server->config.timeout_keep_alive);
+    http1_update_reading(conn);
+}
+
+void http1_decide(struct http1 *conn) {
+    struct http1_exchange *ex = conn->ex;
+    bool persist = !ex->close && conn->rx == RX_DONE;
+    /* The peer said that it would send no more: an orderly end cannot reset what it reads. */
+    bool clean = conn->rx == RX_DONE && !ex->rules.persistent && !conn->in;
+    conn->ex = NULL;
+    free_exchange(ex, conn->server);
+    if (persist) {
+        next_request(conn);
+    } else if (clean) {
+        finish(conn, CLOSE_DONE);
+    } else {
+        http1_linger(conn, CLOSE_DONE);
+    }
+}
+
+/* The response is complete. */
+static void settle(struct http1 *conn) {
+    struct http1_exchange *ex = conn->ex;
+    conn->server->counters.requests++;
+    conn->server->counters.bytes_written += ex->sent;
+    if (conn->server->access_log.fd >= 0) {
+        access_log_end(&conn->server->access_log, &ex->entry, &conn->peer, ex->status, ex->sent);
+    }
+    if (conn->rx == RX_BODY && !ex->close) {
+        http1_set_rx(conn, RX_DRAIN);
+        conn->lingered = 0;
+        http1_set_due(conn, HTTP1_DRAIN_MS);
+        http1_advance(conn);
+        return;
+    }
+    http1_decide(conn);
+}
+
+/* The run beat of an exchange: delivers what waits, then looks whether it is over. */
+static void run(struct runnable *runnable) {
+    struct http1_exchange *ex = LIST_OWNER(runnable, struct http1_exchange, runnable);
+    const struct exchange_events *events = ex->exchange.gateway->events;
+    struct http1 *conn = ex->conn;
+    /* The connection may go meanwhile, the server does not. */
+    struct server *server = ex->server;
+    ex->running = true;
+    if (!conn) {
+        if (!ex->over) {
+            events->abort(&ex->exchange);
+        }
+        free_exchange(ex, server);
+        return;
+    }
+    if (ex->events & EVENT_START) {
+        ex->events &= ~(unsigned)EVENT_START;
+        ex->started = true;
+        struct request request = {.head = &ex->head,
+                                  .bytes = http1_use(conn, ex->head_len),
+                                  .rules = &ex->rules,
+                                  .peer = &conn->peer,
+                                  .local = &server->listeners[conn->listener].local,
+                                  .listener = conn->listener};
+        events->start(&ex->exchange, &request);
+        http1_trim(conn);
+    }
+    if (ex->conn && !ex->over && (ex->events & EVENT_BODY)) {
+        ex->events &= ~(unsigned)EVENT_BODY;
+        http1_deliver_body(ex);
+    }
+    if (ex->conn && !ex->over && (ex->events & EVENT_DRAINED)) {
+        ex->events &= ~(unsigned)EVENT_DRAINED;
+        events->drained(&ex->exchange);
+    }
+    ex->running = false;
+    if (!ex->conn) {
+        if (ex->over) {
+            free_exchange(ex, server);
+        }
+    } else if (conn->tx == TX_DONE) {
+        settle(conn);
+    } else {
+        http1_update_reading(conn);
+    }
+}
+
+static void on_read(struct stream *stream, struct buf *buf) {
+    struct http1 *conn = stream->user;
+    conn->server->counters.bytes_read += buf_len(buf);
+    if (conn->rx == RX_LINGER) {
+        conn->lingered += buf_len(buf);
+        buf_give(buf);
+        if (conn->lingered > HTTP1_LINGER_BYTES) {
+            stream_close(stream, conn->end);
+        }
+        return;
+    }
+    if (conn->in) {
+        /* The parser refuses a head beyond its limit before this bound is met. */
+        size_t limit = (size_t)conn->server->config.head.head + 2 * (size_t)BUF_SIZE;
+        int err = buf_append(&conn->in, buf, limit);
+        if (err) {
+            stream_close(stream, CLOSE_NOMEM);
+            return;
+        }
+    } else {
+        conn->in = buf;
+    }
+    http1_advance(conn);
+}
+
+static void on_eof(struct stream *stream) {
+    struct http1 *conn = stream->user;
+    switch ((enum rx)conn->rx) {
+    case RX_BODY:
+        if (conn->tx == TX_WAIT) {
+            http1_refuse(conn, ERR_BODY_CUT);
+        } else {
+            stream_close(stream, CLOSE_PEER_EOF);
+        }
+        break;
+    case RX_LINGER:
+        finish(conn, conn->end);
+        break;
+    default:
+        http1_detach(conn);
+        finish(conn, CLOSE_PEER_EOF);
+        break;
+    }
+}
+
+static void on_drained(struct stream *stream) {
+    struct http1 *conn = stream->user;
+    if (conn->ex && conn->ex->started) {
+        conn->ex->events |= EVENT_DRAINED;
+        http1_queue(conn->ex);
+    } else if (conn->rx == RX_IDLE && conn->in) {
+        http1_advance(conn);
+    }
+}
+
+static void free_conn(struct grave *grave) {
+    struct http1 *conn = LIST_OWNER(grave, struct http1, grave);
+    slab_give(&conn->server->conn_slab, conn);
+}
+
+static void on_closed(struct stream *stream) {
+    struct http1 *conn = stream->user;
+    struct server *server = conn->server;
+    conn->rx = RX_CLOSED;
+    conn->tx = TX_CLOSED;
+    http1_detach(conn);
+    loop_timer_stop(stream->loop, &conn->timer);
+    buf_give(conn->in);
+    conn->in = NULL;
+    list_remove(&conn->link);
+    loop_bury(stream->loop, &conn->grave, free_conn);
+    server_closed(server, stream->why);
+}
+
+static const struct stream_events http1_events = {
+    .read = on_read,
+    .eof = on_eof,
+    .drained = on_drained,
+    .closed = on_closed,
+};
+
+/* The time-out of the present state has come. */
+static void expire(struct http1 *conn) {
+    switch ((enum rx)conn->rx) {
+    case RX_IDLE:
+        if (conn->fresh) {
+            http1_refuse(conn, ERR_HEAD_TIMEOUT);
+        } else {
+            stream_close(conn->stream, CLOSE_IDLE_TIMEOUT);
+        }
+        break;
+    case RX_HEAD:
+        http1_refuse(conn, ERR_HEAD_TIMEOUT);
+        break;
+    case RX_BODY:
+        http1_refuse(conn, ERR_BODY_TIMEOUT);
+        break;
+    case RX_DRAIN:
+        http1_detach(conn);
+        http1_linger(conn, CLOSE_BODY_TIMEOUT);
+        break;
+    case RX_LINGER:
+        stream_close(conn->stream, conn->end);
+        break;
+    case RX_DONE:
+    case RX_CLOSED:
+    case RX_COUNT:
+        break;
+    }
+}
+
+static void on_timer(struct loop_timer *timer) {
+    struct http1 *conn = LIST_OWNER(timer, struct http1, timer);
+    struct stream *stream = conn->stream;
+    uint64_t now = loop_now(stream->loop);
+    uint32_t timeout = conn->server->config.timeout_write;
+    if (timeout > 0 && !chain_empty(&stream->out) && now - stream->progress >= timeout) {
+        stream_close(stream, CLOSE_WRITE_TIMEOUT);
+    } else if (conn->due <= now) {
+        conn->due = HTTP1_NEVER;
+        expire(conn);
+    } else {
+        http1_arm(conn);
+    }
+}
+
+size_t http1_exchange_size(uint32_t fields) {
+    size_t size;
+    if (!size_mul(fields, sizeof(struct field), &size) ||
+        !size_add(size, sizeof(struct http1_exchange), &size)) {
+        return 0;
+    }
+    return size;
+}
+
+void http1_exchange_init(struct http1_exchange *ex, struct http1 *conn) {
+    static const struct exchange_ops ops = {
+        .send_head = http1_send_head,
+        .send_body = http1_send_body,
+        .want_body = http1_want_body,
+        .want_drained = http1_want_drained,
+        .reset = http1_reset,
+    };
+    struct server *server = conn->server;
+    *ex = (struct http1_exchange){
+        .exchange = {.gateway = server->gateway, .loop = server->loop, .ops = &ops},
+        .server = server,
+        .conn = conn,
+    };
+    runnable_init(&ex->runnable, run);
+    head_init(&ex->head, ex->fields);
+    conn->ex = ex;
+}
+
+void http1_open(struct server *server, int fd, const struct peer *peer, uint32_t listener) {
+    struct http1 *conn = slab_take(&server->conn_slab);
+    if (!conn) {
+        close(fd);
+        return;
+    }
+    *conn = (struct http1){.server = server, .peer = *peer, .listener = listener, .fresh = true};
+    conn->stream = stream_uv_new(server->loop, &server->streams, fd, &http1_events, conn);
+    if (!conn->stream) {
+        slab_give(&server->conn_slab, conn);
+        return;
+    }
+    loop_timer_init(&conn->timer, on_timer);
+    list_append(&server->conns, &conn->link);
+    server_opened(server);
+    http1_set_due(conn, server->config.timeout_headers);
+    http1_update_reading(conn);
+}
+
+void http1_stop(struct http1 *conn) {
+    if (conn->rx == RX_IDLE && !conn->in) {
+        finish(conn, CLOSE_STOPPED);
+    }
+}
+
+void http1_abandon(struct http1 *conn) {
+    bool mute = conn->tx == TX_IDLE || conn->tx == TX_CLOSED;
+    stream_close(conn->stream, mute ? CLOSE_STOPPED : CLOSE_STOPPED_LATE);
+}

@@ -1,0 +1,250 @@
+/* The way in: bytes to requests and bodies (RFC 9112). Read beat, but for the delivery of bodies.
+ * See http1.h. */
+#include "http/http1.h"
+
+#include "base/err.h"
+
+#include "base/banned.h"
+
+const uint8_t *http1_use(struct http1 *conn, size_t used) {
+    const uint8_t *bytes = conn->in->bytes + conn->in->start;
+    conn->in->start += (uint32_t)used;
+    return bytes;
+}
+
+void http1_trim(struct http1 *conn) {
+    if (conn->in && buf_len(conn->in) == 0) {
+        buf_give(conn->in);
+        conn->in = NULL;
+    }
+}
+
+/* Does the present state have use for more bytes? While a response is made, the next request
+ * waits in the socket: that is the back pressure. */
+static bool wants_bytes(const struct http1 *conn) {
+    switch ((enum rx)conn->rx) {
+    case RX_IDLE:
+        return !conn->in;
+    case RX_BODY:
+        return conn->ex->want_body && !(conn->ex->events & EVENT_BODY);
+    case RX_HEAD:
+    case RX_DRAIN:
+    case RX_LINGER:
+        return true;
+    case RX_DONE:
+    case RX_CLOSED:
+    case RX_COUNT:
+        break;
+    }
+    return false;
+}
+
+void http1_update_reading(struct http1 *conn) {
+    if (wants_bytes(conn)) {
+        stream_read_start(conn->stream);
+    } else {
+        stream_read_stop(conn->stream);
+    }
+}
+
+/* The next run of body bytes in `conn->in`: its length, and how many bytes of the wire it took.
+ * Neither where more bytes are needed. 0 or a negative error. */
+static int next_run(struct http1_exchange *ex, struct slice *data, size_t *used) {
+    struct slice in = slice_of(NULL, 0);
+    *data = in;
+    *used = 0;
+    if (ex->conn->in) {
+        in = buf_slice(ex->conn->in);
+    }
+    if (ex->rules.body == BODY_LENGTH) {
+        data->at = in.at;
+        data->len = in.len < ex->body_left ? in.len : (size_t)ex->body_left;
+        *used = data->len;
+        ex->body_left -= data->len;
+        return 0;
+    }
+    while (*used < in.len && data->len == 0 && !ex->chunks.done) {
+        ssize_t n = chunk_decode(&ex->chunks, in.at + *used, in.len - *used, data);
+        if (n < 0) {
+            return (int)n;
+        }
+        *used += (size_t)n;
+    }
+    return 0;
+}
+
+static bool body_over(const struct http1_exchange *ex) {
+    switch (ex->rules.body) {
+    case BODY_LENGTH:
+        return ex->body_left == 0;
+    case BODY_CHUNKED:
+        return ex->chunks.done;
+    case BODY_NONE:
+        break;
+    }
+    return true;
+}
+
+void http1_deliver_body(struct http1_exchange *ex) {
+    struct http1 *conn = ex->conn;
+    struct slice data;
+    size_t used;
+    int err = next_run(ex, &data, &used);
+    ex->body_seen += data.len;
+    uint64_t limit = conn->server->config.body;
+    if (!err && limit > 0 && ex->body_seen > limit) {
+        err = ERR_BODY_TOO_LARGE;
+    }
+    if (err) {
+        http1_refuse(conn, err);
+        return;
+    }
+    bool last = body_over(ex);
+    if (last && conn->rx == RX_BODY) {
+        http1_set_rx(conn, RX_DONE);
+    }
+    if (used > 0) {
+        http1_use(conn, used);
+    }
+    if (data.len > 0 || last) {
+        ex->want_body = false;
+        conn->due = HTTP1_NEVER;
+        ex->exchange.gateway->events->body(&ex->exchange, data, last);
+    } else {
+        http1_set_due(conn, conn->server->config.timeout_body);
+    }
+    http1_trim(conn);
+}
+
+void http1_want_body(struct exchange *exchange) {
+    struct http1_exchange *ex = LIST_OWNER(exchange, struct http1_exchange, exchange);
+    struct http1 *conn = ex->conn;
+    if (!conn || ex->over) {
+        return;
+    }
+    ex->want_body = true;
+    if ((conn->in && buf_len(conn->in) > 0) || conn->rx == RX_DONE) {
+        ex->events |= EVENT_BODY;
+        http1_queue(ex);
+        return;
+    }
+    if (ex->continue_due && conn->tx == TX_WAIT) {
+        struct chain chain = {0};
+        struct piece *piece = piece_memory(
+            &exchange->loop->pieces, SLICE("HTTP/1.1 100 Continue\r\n\r\n"), NULL, NULL);
+        if (piece) {
+            chain_append(&chain, piece);
+            stream_write(conn->stream, &chain);
+        }
+    }
+    ex->continue_due = false;
+    http1_set_due(conn, conn->server->config.timeout_body);
+    http1_update_reading(conn);
+}
+
+bool http1_drain(struct http1 *conn) {
+    struct http1_exchange *ex = conn->ex;
+    while (conn->in && !body_over(ex)) {
+        struct slice data;
+        size_t used;
+        if (next_run(ex, &data, &used) || conn->lingered + used > HTTP1_DRAIN_BYTES) {
+            http1_detach(conn);
+            http1_linger(conn, CLOSE_DONE);
+            return false;
+        }
+        conn->lingered += used;
+        http1_use(conn, used);
+        http1_trim(conn);
+    }
+    return body_over(ex);
+}
+
+/* A head is complete: what follows, and is it allowed? 0 or a negative error. */
+static int judge(struct http1 *conn, const uint8_t *bytes) {
+    struct http1_exchange *ex = conn->ex;
+    uint64_t limit = conn->server->config.body;
+    int err = http_rules_request(&ex->head, bytes, &ex->rules);
+    if (err) {
+        return err;
+    }
+    if (limit > 0 && ex->rules.content_length > limit) {
+        return ERR_BODY_TOO_LARGE;
+    }
+    ex->body_left = ex->rules.content_length;
+    ex->continue_due = ex->rules.expect_continue;
+    chunk_decoder_init(&ex->chunks);
+    return 0;
+}
+
+/* Tries for a head in `conn->in`. */
+static void advance_head(struct http1 *conn) {
+    struct http1_exchange *ex = conn->ex;
+    const struct server *server = conn->server;
+    struct slice in = buf_slice(conn->in);
+    ssize_t used = server->parser->parse(&ex->head, in.at, in.len, &server->config.head);
+    if (used == 0) {
+        if (!conn->fresh && conn->due == HTTP1_NEVER) {
+            http1_set_due(conn, server->config.timeout_headers);
+        }
+        http1_update_reading(conn);
+        return;
+    }
+    int err = used < 0 ? (int)used : judge(conn, in.at);
+    if (err) {
+        http1_refuse(conn, err);
+        return;
+    }
+    conn->fresh = false;
+    conn->due = HTTP1_NEVER;
+    ex->head_len = (size_t)used;
+    http1_set_rx(conn, body_over(ex) ? RX_DONE : RX_BODY);
+    http1_set_tx(conn, TX_WAIT);
+    if (server->access_log.fd >= 0) {
+        access_log_begin(&ex->entry, &ex->head, in.at);
+    }
+    ex->events = EVENT_START;
+    http1_update_reading(conn);
+    http1_queue(ex);
+}
+
+void http1_advance(struct http1 *conn) {
+    switch ((enum rx)conn->rx) {
+    case RX_IDLE: {
+        struct http1_exchange *ex = slab_take(&conn->server->exchange_slab);
+        if (!ex) {
+            stream_close(conn->stream, CLOSE_NOMEM);
+            return;
+        }
+        http1_exchange_init(ex, conn);
+        http1_set_rx(conn, RX_HEAD);
+        if (!conn->fresh) {
+            conn->due = HTTP1_NEVER;
+        }
+        advance_head(conn);
+        break;
+    }
+    case RX_HEAD:
+        advance_head(conn);
+        break;
+    case RX_BODY:
+        if (conn->ex->want_body && conn->in) {
+            conn->ex->events |= EVENT_BODY;
+            http1_queue(conn->ex);
+            http1_update_reading(conn);
+        }
+        break;
+    case RX_DRAIN:
+        if (http1_drain(conn)) {
+            http1_set_rx(conn, RX_DONE);
+            http1_decide(conn);
+        } else if (conn->rx == RX_DRAIN) {
+            http1_update_reading(conn);
+        }
+        break;
+    case RX_DONE:
+    case RX_LINGER:
+    case RX_CLOSED:
+    case RX_COUNT:
+        break;
+    }
+}

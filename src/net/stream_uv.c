@@ -1,0 +1,286 @@
+/* A stream over a connected socket that libuv polls.
+ *
+ * libuv tells when the socket is readable or writable; reading, writing and sendfile are our own
+ * calls, one a readiness. (uv_tcp_t would read and write for us, but cannot say when sendfile
+ * may go on, and allocates for queued writes.)
+ *
+ * What is polled is the union of two wishes: `reading`, and output that the socket did not take.
+ * Taking a wish back is lazy: the poll is changed only when an event comes that nobody wants,
+ * so stop and start around a request cost no system call.
+ *
+ * Life: open -> closing (stream_close; fd closed at once) -> libuv's close callback -> `closed`
+ * -> buried, freed at the end of the turn. */
+#include "net/stream_uv.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "net/sys.h"
+
+#include "base/banned.h"
+
+/* Pieces of one vectored write. Few responses have more than a head and a body. */
+enum { WRITE_PIECES = 64 };
+
+/* sendfile's share of one write beat, so that one download cannot hold up the others. */
+enum { SENDFILE_BYTES = 1024 * 1024 };
+
+struct stream_uv {
+    struct stream stream;
+    uv_poll_t poll;
+    struct slab *home;
+    struct grave grave;
+    int fd;
+    int polled;     /* the events that libuv watches now */
+    bool reading;   /* the user wants bytes */
+    bool blocked;   /* the socket took less than it was given */
+    bool ended;     /* the peer has sent its end */
+};
+
+static struct stream_uv *own(struct stream *stream) {
+    return LIST_OWNER(stream, struct stream_uv, stream);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void watch(struct stream_uv *self, int events) {
+    if (events == self->polled) {
+        return;
+    }
+    self->polled = events;
+    int err = events ? uv_poll_start(&self->poll, events, on_poll) : uv_poll_stop(&self->poll);
+    if (err) {
+        stream_close(&self->stream, CLOSE_SYSTEM);
+    }
+}
+
+/* Watches what is wished for and not watched yet; takes nothing back. */
+static void watch_more(struct stream_uv *self) {
+    int wish = self->polled;
+    if (self->reading && !self->ended) {
+        wish |= UV_READABLE;
+    }
+    if (self->blocked) {
+        wish |= UV_WRITABLE;
+    }
+    watch(self, wish);
+}
+
+static void end_of_input(struct stream_uv *self) {
+    self->ended = true;
+    watch(self, self->polled & ~UV_READABLE);
+    if (self->stream.why == CLOSE_NONE) {
+        self->stream.events->eof(&self->stream);
+    }
+}
+
+static void read_once(struct stream_uv *self) {
+    struct stream *stream = &self->stream;
+    struct buf *buf = buf_take(&stream->loop->bufs);
+    if (!buf) {
+        stream_close(stream, CLOSE_NOMEM);
+        return;
+    }
+    ssize_t got = recv(self->fd, buf->bytes, buf->size, 0);
+    if (got > 0) {
+        buf->end = (uint32_t)got;
+        stream->events->read(stream, buf);
+        return;
+    }
+    int error = errno;
+    buf_give(buf);
+    if (got == 0) {
+        end_of_input(self);
+    } else if (error != EAGAIN && error != EWOULDBLOCK && error != EINTR) {
+        stream_close(stream, error == ENOMEM || error == ENOBUFS ? CLOSE_NOMEM : CLOSE_PEER_RESET);
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+    struct stream_uv *self = poll->data;
+    struct stream *stream = &self->stream;
+    if (status < 0) {
+        /* libuv reports EPOLLERR as EBADF and has stopped watching; the socket knows the error. */
+        stream_close(stream, CLOSE_PEER_RESET);
+        return;
+    }
+    if (events & UV_READABLE) {
+        if (self->reading) {
+            read_once(self);
+        } else {
+            watch(self, self->polled & ~UV_READABLE);
+        }
+    }
+    if ((events & UV_WRITABLE) && stream->why == CLOSE_NONE) {
+        self->blocked = false;
+        watch(self, self->polled & ~UV_WRITABLE);
+        loop_flush_later(stream->loop, &stream->flushable);
+    }
+}
+
+/* The memory pieces at the head of `out`, as many as fit. Returns how many, and their bytes. */
+static int gather(const struct chain *out, struct iovec iov[WRITE_PIECES], size_t *bytes) {
+    int count = 0;
+    *bytes = 0;
+    for (struct piece *p = out->first; p && p->fd < 0 && count < WRITE_PIECES; p = p->next) {
+        /* The kernel refuses a vector of more than SSIZE_MAX bytes. */
+        if (p->len > (size_t)SSIZE_MAX - *bytes) {
+            break;
+        }
+        iov[count].iov_base = (void *)(uintptr_t)p->at;
+        iov[count].iov_len = p->len;
+        *bytes += p->len;
+        count++;
+    }
+    return count;
+}
+
+/* Bytes sent, 0 where a file ended before its piece, or -1 with errno. `asked`: bytes tried. */
+static ssize_t send_first(struct stream_uv *self, size_t *asked) {
+    struct chain *out = &self->stream.out;
+    struct piece *first = out->first;
+    if (first->fd >= 0) {
+        *asked = first->len < SENDFILE_BYTES ? first->len : SENDFILE_BYTES;
+        return sys_sendfile(self->fd, first->fd, first->offset, *asked);
+    }
+    struct iovec iov[WRITE_PIECES];
+    struct msghdr message = {.msg_iov = iov};
+    message.msg_iovlen = (size_t)gather(out, iov, asked);
+    return sys_sendmsg(self->fd, &message, *asked < out->bytes);
+}
+
+/* Writes until nothing is left or the socket takes no more. False where the stream was closed. */
+static bool write_out(struct stream_uv *self) {
+    struct stream *stream = &self->stream;
+    struct loop *loop = stream->loop;
+    size_t sent_files = 0;
+    while (!chain_empty(&stream->out)) {
+        bool file = stream->out.first->fd >= 0;
+        if (stream->out.first->len == 0) {
+            chain_consume(&stream->out, 0, &loop->pieces, &loop->trash);
+            continue;
+        }
+        size_t asked;
+        ssize_t sent = send_first(self, &asked);
+        if (sent < 0 && errno == EINTR) {
+            continue;
+        }
+        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            self->blocked = true;
+            break;
+        }
+        if (sent <= 0) {
+            /* 0: the file is shorter than was promised; the response cannot be completed. */
+            stream_close(stream, sent == 0 ? CLOSE_CUT : CLOSE_PEER_RESET);
+            return false;
+        }
+        stream->progress = loop_now(loop);
+        chain_consume(&stream->out, (size_t)sent, &loop->pieces, &loop->trash);
+        if (file) {
+            sent_files += (size_t)sent;
+        }
+        if ((size_t)sent < asked || sent_files >= SENDFILE_BYTES) {
+            /* Polled as writable where there is room left: the others come first. */
+            self->blocked = !chain_empty(&stream->out);
+            break;
+        }
+    }
+    return true;
+}
+
+static void flush(struct flushable *flushable) {
+    struct stream *stream = LIST_OWNER(flushable, struct stream, flushable);
+    struct stream_uv *self = own(stream);
+    if (!self->blocked && !write_out(self)) {
+        return;
+    }
+    watch_more(self);
+    if (stream->shut && chain_empty(&stream->out) && stream->why == CLOSE_NONE) {
+        if (stream->finish != CLOSE_NONE) {
+            stream_close(stream, stream->finish);
+            return;
+        }
+        /* ENOTCONN: the peer is gone already, and reading will tell. */
+        shutdown(self->fd, SHUT_WR);
+    }
+    if (stream->want_drained && stream->out.bytes < STREAM_LOW_WATER &&
+        stream->why == CLOSE_NONE) {
+        stream->want_drained = false;
+        stream->events->drained(stream);
+    }
+}
+
+static void read_start(struct stream *stream) {
+    struct stream_uv *self = own(stream);
+    self->reading = true;
+    if (stream->why == CLOSE_NONE) {
+        watch_more(self);
+    }
+}
+
+static void read_stop(struct stream *stream) {
+    own(stream)->reading = false;
+}
+
+static void free_stream(struct grave *grave) {
+    struct stream_uv *self = LIST_OWNER(grave, struct stream_uv, grave);
+    slab_give(self->home, self);
+}
+
+static void on_closed(uv_handle_t *handle) {
+    struct stream_uv *self = handle->data;
+    loop_bury(self->stream.loop, &self->grave, free_stream);
+    self->stream.events->closed(&self->stream);
+}
+
+static void close_stream(struct stream *stream) {
+    struct stream_uv *self = own(stream);
+    if (close_why_resets(stream->why)) {
+        struct linger linger = {.l_onoff = 1, .l_linger = 0};
+        setsockopt(self->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    }
+    /* The poll leaves the kernel's set before the descriptor's number can be used again. */
+    uv_close((uv_handle_t *)&self->poll, on_closed);
+    close(self->fd);
+    self->fd = -1;
+}
+
+static const struct stream_ops stream_uv_ops = {
+    .read_start = read_start,
+    .read_stop = read_stop,
+    .close = close_stream,
+};
+
+size_t stream_uv_size(void) {
+    return sizeof(struct stream_uv);
+}
+
+struct stream *stream_uv_new(struct loop *loop, struct slab *pool, int fd,
+                             const struct stream_events *events, void *user) {
+    struct stream_uv *self = slab_take(pool);
+    if (!self) {
+        close(fd);
+        return NULL;
+    }
+    *self = (struct stream_uv){
+        .stream = {.loop = loop,
+                   .user = user,
+                   .ops = &stream_uv_ops,
+                   .events = events,
+                   .progress = loop_now(loop)},
+        .home = pool,
+        .fd = fd,
+    };
+    flushable_init(&self->stream.flushable, flush);
+    if (uv_poll_init_socket(&loop->uv, &self->poll, fd)) {
+        close(fd);
+        slab_give(pool, self);
+        return NULL;
+    }
+    self->poll.data = self;
+    return &self->stream;
+}
