@@ -222,6 +222,18 @@ class Client:
         self.buffer.clear()
         return rest
 
+    def answered(self) -> bool:
+        """True where one whole response comes and then the end, false where a reset comes."""
+        with self:
+            try:
+                self.response()
+            except Cut:
+                if self.buffer:
+                    raise
+                return False
+            self.expect_closed()
+        return True
+
     def expect_silence(self, seconds: float = 0.3) -> None:
         """Nothing comes and nothing ends for that long."""
         if self.buffer:
@@ -230,6 +242,10 @@ class Client:
             raise ProtocolError(f"woken where silence was due: {self.sock.recv(200)!r}")
 
     # reading
+
+    def at_end(self) -> bool:
+        """True at the connection's proper end, false as soon as there is something to read."""
+        return not self.buffer and not self._fill()
 
     def _fill(self) -> bool:
         data = self.sock.recv(1 << 16)

@@ -132,6 +132,8 @@ class Server:
     process: subprocess.Popen[bytes]
     shape: Shape
     directory: Path
+    exit_code: int = 0
+    """What the server must end with."""
     tracebacks_expected: bool = False
     """Set by a test whose application fails on purpose."""
     checks_counters: bool = True
@@ -158,6 +160,10 @@ class Server:
     def await_log(self, text: str) -> None:
         """Waits until the error log holds that text."""
         await_true(lambda: text in self.log, f"{text!r} in the log")
+
+    def await_log_after(self, start: int, text: str) -> None:
+        """The same, but counts only what was logged from that place on."""
+        await_true(lambda: text in self.log[start:], f"{text!r} in the log")
 
     def await_event(self, event: str, count: int = 1) -> None:
         """Waits until the application has noted that event that often."""
@@ -210,7 +216,7 @@ class Server:
             code = self.await_exit()
         except subprocess.TimeoutExpired:
             raise AssertionError(f"does not stop on SIGTERM\n{self.log}") from None
-        assert code == 0, f"exit code {code}\n{self.log}"
+        assert code == self.exit_code, f"exit code {code}\n{self.log}"
         self.check_log()
         if self.checks_counters:
             self.check_counters()
@@ -225,7 +231,13 @@ class Server:
     def check_log(self) -> None:
         """No traceback that the test did not ask for, and no sanitizer's or interpreter's cry."""
         log = self.log
-        for cry in ("Fatal Python error", "Sanitizer", "runtime error:", "Assertion `"):
+        for cry in (
+            "Fatal Python error",
+            "Sanitizer",
+            "runtime error:",
+            "Assertion `",
+            "Timeout (",
+        ):
             assert cry not in log, log
         if not self.tracebacks_expected:
             assert "Traceback (most recent call last)" not in log, log

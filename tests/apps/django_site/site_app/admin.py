@@ -1,0 +1,7 @@
+"""Notes can be edited by the staff."""
+
+from django.contrib import admin
+
+from .models import Note
+
+admin.site.register(Note)
