@@ -14,9 +14,9 @@
 enum { BUF_SIZE = 16 * 1024 };
 
 struct buf {
-    uint32_t start; /* first byte not used yet */
-    uint32_t end;   /* behind the last byte */
-    uint32_t size;  /* bytes there is room for */
+    uint32_t start;    /* first byte not used yet */
+    uint32_t end;      /* behind the last byte */
+    uint32_t size;     /* bytes there is room for */
     struct slab *home; /* private: NULL for a malloc'ed one */
     uint8_t bytes[];
 };

@@ -37,9 +37,9 @@ struct chain {
 
 /* Where pieces come from; one a loop. */
 struct piece_pool {
-    struct slab bare;   /* struct piece */
-    struct slab roomy;  /* struct piece and PIECE_ROOM bytes */
-    uint32_t large;     /* pieces malloc'ed because PIECE_ROOM was too small */
+    struct slab bare;  /* struct piece */
+    struct slab roomy; /* struct piece and PIECE_ROOM bytes */
+    uint32_t large;    /* pieces malloc'ed because PIECE_ROOM was too small */
 };
 
 void piece_pool_init(struct piece_pool *pool, uint32_t keep);
@@ -118,8 +118,7 @@ static inline struct piece *chain_take(struct chain *chain) {
 
 /* Ends the first `count` bytes of `chain`: pieces without a release are freed, the others moved
  * to `trash`. */
-void chain_consume(struct chain *chain, size_t count, struct piece_pool *pool,
-                   struct chain *trash);
+void chain_consume(struct chain *chain, size_t count, struct piece_pool *pool, struct chain *trash);
 
 /* Cuts `chain` to its first `count` bytes; the rest ends as in chain_consume. */
 void chain_cut(struct chain *chain, size_t count, struct piece_pool *pool, struct chain *trash);

@@ -12,7 +12,7 @@ struct list {
 };
 
 /* The struct of `type` whose `member` is at `node`. */
-#define LIST_OWNER(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define LIST_OWNER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list *node) {
     node->prev = node;

@@ -118,13 +118,13 @@ void access_log_end(struct access_log *log, struct access_entry *entry, const st
     struct tm tm = {0};
     gmtime_r(&now, &tm);
     uint64_t took = uv_hrtime() / 1000 - entry->began;
-    int n = snprintf(
-        log->batch + log->len, entry->len + REST,
-        "%s - - [%02d/%s/%04d:%02d:%02d:%02d +0000] %.*s %d %llu %.*s %llu\n",
-        peer_ip_text(peer, ip) > 0 ? ip : "unix", tm.tm_mday, months[tm.tm_mon % 12],
-        tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)entry->split, entry->text,
-        status, (unsigned long long)body_bytes, (int)(entry->len - entry->split),
-        entry->text + entry->split, (unsigned long long)took);
+    int n = snprintf(log->batch + log->len, entry->len + REST,
+                     "%s - - [%02d/%s/%04d:%02d:%02d:%02d +0000] %.*s %d %llu %.*s %llu\n",
+                     peer_ip_text(peer, ip) > 0 ? ip : "unix", tm.tm_mday, months[tm.tm_mon % 12],
+                     tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)entry->split,
+                     entry->text, status, (unsigned long long)body_bytes,
+                     (int)(entry->len - entry->split), entry->text + entry->split,
+                     (unsigned long long)took);
     if (n > 0 && (size_t)n < entry->len + REST) {
         log->len += (size_t)n;
         loop_flush_later(log->loop, &log->flushable);

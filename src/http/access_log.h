@@ -26,7 +26,7 @@ struct access_log {
 /* What of a request its line needs: kept from `start` to the end of the response. */
 struct access_entry {
     uint64_t began; /* µs, monotonic */
-    char *text;     /* request line, referer and user agent, rendered; NULL where memory was short */
+    char *text; /* request line, referer and user agent, rendered; NULL where memory was short */
     uint32_t len;
     uint32_t split; /* where the request line ends in text */
 };

@@ -54,8 +54,8 @@ struct response_field {
 
 /* A final response's head, to be checked and rendered. [borrows until send_head returns] */
 struct response_head {
-    int status;            /* 200 to 599 */
-    struct slice reason;   /* may be empty */
+    int status;          /* 200 to 599 */
+    struct slice reason; /* may be empty */
     const struct response_field *fields;
     size_t field_count;
     int64_t content_length; /* of the whole body where the gateway knows it and no field says

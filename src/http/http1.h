@@ -72,16 +72,16 @@ struct http1_exchange {
 struct http1 {
     struct server *server;
     struct stream *stream;
-    struct list link;           /* in server->conns */
-    struct http1_exchange *ex;  /* NULL in RX_IDLE */
-    struct buf *in;             /* bytes read and not used; NULL where there are none */
+    struct list link;          /* in server->conns */
+    struct http1_exchange *ex; /* NULL in RX_IDLE */
+    struct buf *in;            /* bytes read and not used; NULL where there are none */
     struct loop_timer timer;
-    uint64_t due;               /* ms: time-out of the present state, or HTTP1_NEVER */
-    uint64_t lingered;          /* bytes thrown away in RX_DRAIN and RX_LINGER */
-    uint8_t rx;                 /* enum rx; set by http1_set_rx only */
-    uint8_t tx;                 /* enum tx; set by http1_set_tx only */
-    enum close_why end;         /* enum close_why of RX_LINGER */
-    bool fresh;                 /* no request has come whole yet */
+    uint64_t due;       /* ms: time-out of the present state, or HTTP1_NEVER */
+    uint64_t lingered;  /* bytes thrown away in RX_DRAIN and RX_LINGER */
+    uint8_t rx;         /* enum rx; set by http1_set_rx only */
+    uint8_t tx;         /* enum tx; set by http1_set_tx only */
+    enum close_why end; /* enum close_why of RX_LINGER */
+    bool fresh;         /* no request has come whole yet */
     uint32_t listener;
     struct peer peer;
     struct grave grave;

@@ -130,8 +130,8 @@ void http1_want_body(struct exchange *exchange) {
     }
     if (ex->continue_due && conn->tx == TX_WAIT) {
         struct chain chain = {0};
-        struct piece *piece = piece_memory(
-            &exchange->loop->pieces, SLICE("HTTP/1.1 100 Continue\r\n\r\n"), NULL, NULL);
+        struct piece *piece = piece_memory(&exchange->loop->pieces,
+                                           SLICE("HTTP/1.1 100 Continue\r\n\r\n"), NULL, NULL);
         if (piece) {
             chain_append(&chain, piece);
             stream_write(conn->stream, &chain);

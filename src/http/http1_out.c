@@ -122,8 +122,7 @@ static int put_field(uint8_t **at, const struct response_field *field, int statu
     enum header_id id;
     int err = http_rules_response_field(field->name, field->value, &id);
     if (err == ERR_RESPONSE_HOP) {
-        seen->close |=
-            id == HEADER_CONNECTION && slice_equal_nocase(field->value, SLICE("close"));
+        seen->close |= id == HEADER_CONNECTION && slice_equal_nocase(field->value, SLICE("close"));
         return 0;
     }
     if (err) {
@@ -156,8 +155,8 @@ static uint8_t *put_framing(uint8_t *at, const struct http1_exchange *ex,
                             const struct response_head *head, const struct seen *seen) {
     bool own_length = ex->framing == FRAMING_LENGTH;
     /* The body of an answer to HEAD is often not made; its length is then not known. */
-    own_length |= ex->rules.is_head && head->content_length > 0 &&
-                  !http_rules_status_bodyless(head->status);
+    own_length |=
+        ex->rules.is_head && head->content_length > 0 && !http_rules_status_bodyless(head->status);
     if (own_length && !seen->has_length) {
         at = put(at, SLICE("Content-Length: "));
         at = put_number(at, (uint64_t)head->content_length);
@@ -191,8 +190,7 @@ int http1_send_head(struct exchange *exchange, const struct response_head *head)
     if (err) {
         return err;
     }
-    struct piece *piece =
-        measure(head, &size) ? piece_own(&exchange->loop->pieces, size) : NULL;
+    struct piece *piece = measure(head, &size) ? piece_own(&exchange->loop->pieces, size) : NULL;
     if (!piece) {
         return ERR_NOMEM;
     }
@@ -225,8 +223,8 @@ static int chunk(struct chain *body, bool last, struct loop *loop) {
         if (!line) {
             return ERR_NOMEM;
         }
-        line->len = (size_t)snprintf((char *)piece_room(line), CHUNK_LINE + 1, "%zx\r\n",
-                                     body->bytes);
+        line->len =
+            (size_t)snprintf((char *)piece_room(line), CHUNK_LINE + 1, "%zx\r\n", body->bytes);
         chain_append(&framed, line);
         chain_splice(&framed, body);
         tail = last ? SLICE("\r\n0\r\n\r\n") : SLICE("\r\n");

@@ -127,8 +127,7 @@ static void unlisten(struct server *server, uint32_t count) {
 }
 
 int server_init(struct server *server, struct loop *loop, const struct server_config *config,
-                struct gateway *gateway, const int *fds, uint32_t count,
-                struct log_sink log_sink) {
+                struct gateway *gateway, const int *fds, uint32_t count, struct log_sink log_sink) {
     *server = (struct server){.loop = loop,
                               .gateway = gateway,
                               .config = *config,
@@ -175,8 +174,8 @@ static void render_date(struct server *server) {
     gmtime_r(&now, &tm);
     int len = snprintf(server->lines, sizeof(server->lines),
                        "Server: freastal\r\nDate: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
-                       days[tm.tm_wday % 7], tm.tm_mday, months[tm.tm_mon % 12],
-                       tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+                       days[tm.tm_wday % 7], tm.tm_mday, months[tm.tm_mon % 12], tm.tm_year + 1900,
+                       tm.tm_hour, tm.tm_min, tm.tm_sec);
     server->lines_len = len > 0 && (size_t)len < sizeof(server->lines) ? (size_t)len : 0;
 }
 

@@ -60,7 +60,7 @@ struct server {
     uint64_t lines_due; /* ms: when `lines` is rendered again */
     char lines[128];    /* see server_lines */
     size_t lines_len;
-    struct list conns;   /* of struct http1 */
+    struct list conns; /* of struct http1 */
     struct slab streams;
     struct slab conn_slab;
     struct slab exchange_slab;

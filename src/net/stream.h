@@ -46,10 +46,10 @@ struct stream_ops {
 struct stream {
     /* read-only for the user */
     struct loop *loop;
-    void *user;            /* the user's; set by it */
-    enum close_why why;    /* CLOSE_NONE while open */
-    struct chain out;      /* output not taken by the peer's socket yet */
-    uint64_t progress;     /* ms: when output last moved, or was last empty */
+    void *user;         /* the user's; set by it */
+    enum close_why why; /* CLOSE_NONE while open */
+    struct chain out;   /* output not taken by the peer's socket yet */
+    uint64_t progress;  /* ms: when output last moved, or was last empty */
     /* private to net/ */
     const struct stream_ops *ops;
     const struct stream_events *events;

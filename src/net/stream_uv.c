@@ -35,10 +35,10 @@ struct stream_uv {
     struct slab *home;
     struct grave grave;
     int fd;
-    int polled;     /* the events that libuv watches now */
-    bool reading;   /* the user wants bytes */
-    bool blocked;   /* the socket took less than it was given */
-    bool ended;     /* the peer has sent its end */
+    int polled;   /* the events that libuv watches now */
+    bool reading; /* the user wants bytes */
+    bool blocked; /* the socket took less than it was given */
+    bool ended;   /* the peer has sent its end */
 };
 
 static struct stream_uv *own(struct stream *stream) {
@@ -207,8 +207,7 @@ static void flush(struct flushable *flushable) {
         /* ENOTCONN: the peer is gone already, and reading will tell. */
         shutdown(self->fd, SHUT_WR);
     }
-    if (stream->want_drained && stream->out.bytes < STREAM_LOW_WATER &&
-        stream->why == CLOSE_NONE) {
+    if (stream->want_drained && stream->out.bytes < STREAM_LOW_WATER && stream->why == CLOSE_NONE) {
         stream->want_drained = false;
         stream->events->drained(stream);
     }
