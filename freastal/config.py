@@ -272,8 +272,9 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "interface",
             Kind.TEXT,
             "auto",
-            "how the application is called; auto looks at it",
+            "how the application is called: wsgi, or auto to see by itself",
             choices=("auto", "wsgi"),
+            metavar="NAME",
         ),
         Option(
             "app_dir",
@@ -286,7 +287,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "factory",
             Kind.SWITCH,
             False,
-            "what MODULE:ATTRIBUTE names makes the application when it is called",
+            "the attribute is no application: called without arguments, it makes one",
         ),
     ),
     "Logs": (
@@ -294,8 +295,9 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "log_level",
             Kind.TEXT,
             "info",
-            "what is logged to standard error: this and worse",
+            "log this and worse to standard error: debug, info, warning, error or critical",
             choices=("debug", "info", "warning", "error", "critical"),
+            metavar="LEVEL",
         ),
         Option("access_log", Kind.SWITCH, False, "log each request to standard output"),
     ),
@@ -303,7 +305,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _limit("limit_request_line", 8192, 64, 2**20, "bytes of a request line, else status 414"),
         _limit("limit_request_head", 65536, 256, 2**20, "bytes of a request's head, else 431"),
         _limit("limit_request_fields", 100, 1, 32768, "header fields of a request, else 431"),
-        _limit("limit_request_body", 0, 0, 2**53, "bytes of a request body, else 413; 0: no limit"),
+        _limit("limit_request_body", 0, 0, 2**50, "bytes of a request body, else 413; 0: no limit"),
         _limit(
             "limit_connections",
             0,
@@ -313,10 +315,14 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         ),
     ),
     "Time-outs": (
-        _seconds("timeout_headers", 30, "from accepting to a whole request head, else 408; 0: off"),
-        _seconds("timeout_body", 60, "without progress of a request body; 0: off"),
-        _seconds("timeout_keep_alive", 75, "for the next request on a connection; 0: off"),
-        _seconds("timeout_write", 60, "without progress of a response; 0: off"),
+        _seconds(
+            "timeout_headers",
+            30,
+            "from accepting to a whole request head, else status 408; 0: off",
+        ),
+        _seconds("timeout_body", 60, "how long a request body may make no progress; 0: off"),
+        _seconds("timeout_keep_alive", 75, "how long to wait for the next request; 0: off"),
+        _seconds("timeout_write", 60, "how long a response may make no progress; 0: off"),
     ),
 }
 """The table, by the headings under which help and documents show it."""
@@ -504,6 +510,6 @@ def _add_argument(group: argparse._ArgumentGroup, row: Option) -> None:
         *flags,
         dest=row.name,
         action="append" if row.kind is Kind.ADDRESSES else "store",
-        metavar=row.metavar or "{" + ",".join(row.choices) + "}",
+        metavar=row.metavar,
         help=words,
     )

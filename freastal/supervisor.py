@@ -109,7 +109,9 @@ class Slot:
     def __init__(self, index: int) -> None:
         self.index = index
         self.pid = 0
-        """The process that has the place; 0 for none."""
+        """The process that has the place, or had it last; 0 before the first."""
+        self.alive = False
+        """Whether the process is still to be waited for; afterwards its pid may be another's."""
         self.channel: socket.socket | None = None
         """The supervisor's end; to close it is to tell the worker that the supervisor is gone."""
         self.received = b""
@@ -218,7 +220,7 @@ class Supervisor:
 
     def _over(self) -> bool:
         stopping = self._state in (State.STOPPING, State.KILLING)
-        return stopping and not any(slot.pid for slot in self._slots)
+        return stopping and not any(slot.alive for slot in self._slots)
 
     def _time_to_wait(self) -> float | None:
         times = [self._deadline]
@@ -259,7 +261,7 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             theirs.close()
         ours.setblocking(False)
-        slot.pid, slot.channel, slot.received = pid, ours, b""
+        slot.pid, slot.alive, slot.channel, slot.received = pid, True, ours, b""
         slot.ready_at = slot.start_at = None
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._on_channel(slot))
 
@@ -339,25 +341,25 @@ class Supervisor:
 
     def _reap(self) -> None:
         for slot in self._slots:
-            if not slot.pid:
+            if not slot.alive:
                 continue
             try:
                 pid, status = os.waitpid(slot.pid, os.WNOHANG)
             except ChildProcessError:  # somebody else has waited for it
                 pid, status = slot.pid, 0
             if pid:
+                slot.alive = False
                 self._on_channel(slot)  # its last word may not have been read yet
                 self._on_death(slot, os.waitstatus_to_exitcode(status))
 
     def _on_death(self, slot: Slot, code: int) -> None:
         """A worker is dead: with an exit code, or by a signal where that is negative."""
-        self._close_channel(slot)
         how = f"was killed by {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
+        self._close_channel(slot)
         if self._state in (State.STOPPING, State.KILLING):
             logger.debug("%s %s", slot, how)
         else:
-            self._lost(slot, how, code if code > 0 else worker.EXIT_APP)
-        slot.pid = 0
+            self._lost(slot, how, worker.EXIT_APP)
 
     def _lost(self, slot: Slot, how: str, code: int) -> None:
         """Replace a worker, or give up where it never came to serve.
@@ -386,13 +388,13 @@ class Supervisor:
     def _kill(self, why: str) -> None:
         self._enter(State.KILLING)
         self._deadline = None
-        left = ", ".join(str(slot) for slot in self._slots if slot.pid)
+        left = ", ".join(str(slot) for slot in self._slots if slot.alive)
         logger.warning("%s: killing %s", why, left)
         self._signal_workers(signal.SIGKILL)
 
     def _signal_workers(self, number: int) -> None:
         for slot in self._slots:
-            if slot.pid:  # not reaped yet, so nobody else can have its pid
+            if slot.alive:
                 os.kill(slot.pid, number)
 
     def _close_channel(self, slot: Slot) -> None:

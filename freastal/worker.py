@@ -176,7 +176,7 @@ class _Process:
         from freastal import _core
 
         config = self._job.config
-        return _core.Worker(
+        core = _core.Worker(
             app,
             [each.fileno() for each in self._job.sockets],
             wakeup_fd=self._wakeup_fd,
@@ -184,6 +184,9 @@ class _Process:
             multiprocess=config.workers > 1,
             **config.core_options(),
         )
+        for each in self._job.sockets:
+            each.close()  # the core's duplicates remain, which close when it stops
+        return core
 
     def _end(self) -> None:
         """Do what the interpreter does at its exit, bounded by the watchdog."""

@@ -1,0 +1,273 @@
+"""The table of options and what is made from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import pytest
+
+from freastal import _core, config
+from freastal.addresses import TcpAddress, UnixAddress, parse_address
+from freastal.config import OPTIONS, Config, ConfigError, Kind, Option
+
+ROWS = list(OPTIONS.values())
+ADDRESS_OPTIONS = {"bind", "host", "port", "uds"}
+
+WRONG_TEXTS = {
+    Kind.TEXT: [],
+    Kind.INT: ["", "ten", "1.5", "0x10", "1 2", "-1", str(2**64), "9" * 5000],
+    Kind.SECONDS: ["", "soon", "-0.001", "nan", "inf", "86400.1", "1s"],
+    Kind.SWITCH: ["", "maybe", "2", "yess"],
+    Kind.MODE: ["", "rw", "8", "-1", "1000", "0x1"],
+    Kind.ADDRESSES: ["", "host", "host:", "h:x", "h:65536", "h:-1", "::1:80", "[h]:80", "unix:"],
+}
+
+WRONG_VALUES: dict[Kind, list[object]] = {
+    Kind.TEXT: ["", 1, "a\0b"],
+    Kind.INT: ["1", 1.0, True, -1],
+    Kind.SECONDS: ["1", True, -1, float("nan")],
+    Kind.SWITCH: ["yes", 1, 0],
+    Kind.MODE: ["660", -1, 0o1000],
+    Kind.ADDRESSES: [[], 80, ["host"], [80], "unix:"],
+}
+
+
+def wrong_texts(row: Option) -> list[str]:
+    if row.choices:
+        return ["", "nothing", row.choices[0].upper()]
+    if row.kind in (Kind.INT, Kind.SECONDS):
+        beyond = [f"{row.maximum + 1:.0f}"]
+        below = [f"{row.minimum - 1:.0f}"]
+        return WRONG_TEXTS[row.kind] + beyond + below
+    return WRONG_TEXTS[row.kind] or [""]
+
+
+def from_command_line(*arguments: str) -> Config:
+    return config.resolve(config.from_arguments(config.make_parser().parse_args(arguments)))
+
+
+def combine(arguments: Sequence[str] = (), environ: dict[str, str] | None = None) -> Config:
+    return config.resolve(
+        config.from_arguments(config.make_parser().parse_args(arguments)),
+        config.from_environment(environ or {}),
+    )
+
+
+def one_line(error: pytest.ExceptionInfo[ConfigError]) -> str:
+    text = str(error.value)
+    assert len(text.splitlines()) == 1
+    return text
+
+
+class TestTable:
+    def test_fields_of_config_are_the_rows(self) -> None:
+        fields = {field.name for field in dataclasses.fields(Config)}
+        assert fields == OPTIONS.keys() - (ADDRESS_OPTIONS - {"bind"})
+
+    @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+    def test_defaults_are_allowed_and_survive_being_written(self, row: Option) -> None:
+        if row.default in ("", ()):
+            assert row.name in ADDRESS_OPTIONS
+        else:
+            assert row.check(row.default, "") == row.default
+            assert row.read(row.text_of(row.default), "") == row.default
+
+    def test_core_rows_are_those_of_the_core(self) -> None:
+        types = {Kind.INT: "int", Kind.SECONDS: "float", Kind.SWITCH: "bool"}
+        ours = [
+            (row.name, types[row.kind], row.default, row.minimum, row.maximum)
+            for row in ROWS
+            if row.core
+        ]
+        theirs = [
+            (row["name"], row["type"], row["default"], row["minimum"], row["maximum"])
+            for row in _core.OPTIONS
+        ]
+        assert sorted(ours) == sorted(theirs)
+
+    def test_core_options_are_the_core_rows_with_their_types(self) -> None:
+        options = combine(["--timeout-body", "5"]).core_options()
+        assert options.keys() == {row["name"] for row in _core.OPTIONS}
+        assert isinstance(options["timeout_body"], float)
+        assert isinstance(options["limit_request_body"], int)
+
+
+class TestPrecedence:
+    def test_defaults(self) -> None:
+        found = combine()
+        for row in ROWS:
+            if row.name not in ADDRESS_OPTIONS:
+                assert getattr(found, row.name) == row.default
+        assert found.bind == (TcpAddress("127.0.0.1", 8000),)
+
+    @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+    def test_environment_is_read_and_the_command_line_wins(self, row: Option) -> None:
+        if row.name in ADDRESS_OPTIONS:
+            first, second = {
+                "bind": ("a:1", "b:2"),
+                "host": ("a", "b"),
+                "port": ("1", "2"),
+                "uds": ("a", "b"),
+            }[row.name]
+            flags = [row.flag, second]
+        elif row.kind is Kind.SWITCH:
+            first, flags = "on", [f"--no-{row.flag[2:]}"]
+        elif row.choices:
+            first, second = row.choices[-1], row.choices[0]
+            flags = [row.flag, second]
+        elif row.kind is Kind.TEXT:
+            first, flags = "a", [row.flag, "b"]
+        else:
+            first = row.text_of(type(row.default)(row.maximum))
+            flags = [row.flag, row.text_of(type(row.default)(row.minimum))]
+        environ = {row.variables[0]: first}
+        from_environment = combine([], environ)
+        assert from_environment != combine()
+        assert combine(flags, environ) == combine(flags) != from_environment
+
+    def test_an_empty_variable_is_not_set(self) -> None:
+        assert combine([], {name: "" for row in ROWS for name in row.variables}) == combine()
+
+    def test_web_concurrency(self) -> None:
+        assert combine([], {"WEB_CONCURRENCY": "3"}).workers == 3
+        assert combine([], {"WEB_CONCURRENCY": "3", "FREASTAL_WORKERS": "4"}).workers == 4
+
+    def test_a_layer_between(self) -> None:
+        file = config.from_keywords({"workers": 5, "threads": 5})
+        parser = config.make_parser()
+        arguments = config.from_arguments(parser.parse_args(["--workers", "6"]))
+        environment = config.from_environment({"FREASTAL_THREADS": "4", "FREASTAL_BACKLOG": "9"})
+        found = config.resolve(arguments, file, environment)
+        assert (found.workers, found.threads, found.backlog) == (6, 5, 9)
+
+    def test_short_flags(self) -> None:
+        assert from_command_line("-w", "2", "-b", "unix:a", "-b", "h:1") == from_command_line(
+            "--workers", "2", "--bind", "unix:a", "--bind", "h:1"
+        )
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        ("text", "address"),
+        [
+            ("localhost:80", TcpAddress("localhost", 80)),
+            ("127.0.0.1:0", TcpAddress("127.0.0.1", 0)),
+            (":8000", TcpAddress("0.0.0.0", 8000)),
+            ("[::]:65535", TcpAddress("::", 65535)),
+            ("[fe80::1%eth0]:1", TcpAddress("fe80::1%eth0", 1)),
+            ("unix:/run/a:b.sock", UnixAddress("/run/a:b.sock")),
+            ("unix:a", UnixAddress("a")),
+        ],
+    )
+    def test_forms(self, text: str, address: object) -> None:
+        assert parse_address(text) == address
+        assert from_command_line("--bind", text).bind == (address,)
+
+    @pytest.mark.parametrize("text", WRONG_TEXTS[Kind.ADDRESSES])
+    def test_other_forms(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r"names no|ambiguous|brackets"):
+            parse_address(text)
+
+    @pytest.mark.parametrize("text", ["localhost:80", "[::1]:80", "unix:/a"])
+    def test_are_written_as_they_are_read(self, text: str) -> None:
+        assert str(parse_address(text)) == text
+
+    @pytest.mark.parametrize(
+        ("arguments", "environ", "texts"),
+        [
+            (["--host", "::1"], {}, ["[::1]:8000"]),
+            (["--host", "[::1]"], {}, ["[::1]:8000"]),
+            (["--port", "9"], {}, ["127.0.0.1:9"]),
+            (["--host", "h", "--port", "9"], {}, ["h:9"]),
+            (["--host", "h"], {"FREASTAL_PORT": "9"}, ["h:9"]),
+            (["--uds", "a"], {"FREASTAL_PORT": "9"}, ["unix:a"]),
+            (["--bind", "h:1"], {"FREASTAL_PORT": "9", "FREASTAL_HOST": "g"}, ["h:1"]),
+            (["--bind", "h:1"], {"FREASTAL_BIND": "g:2"}, ["h:1"]),
+            (["--port", "9"], {"FREASTAL_BIND": "g:2"}, ["127.0.0.1:9"]),
+            (["--port", "9"], {"FREASTAL_UDS": "a"}, ["127.0.0.1:9"]),
+            ([], {"FREASTAL_BIND": "g:2, unix:a,[::]:3"}, ["g:2", "unix:a", "[::]:3"]),
+        ],
+    )
+    def test_the_strongest_place_decides(
+        self, arguments: list[str], environ: dict[str, str], texts: list[str]
+    ) -> None:
+        assert [str(each) for each in combine(arguments, environ).bind] == texts
+
+    @pytest.mark.parametrize(
+        ("arguments", "environ", "names"),
+        [
+            (["--bind", "h:1", "--port", "2"], {}, ["--bind", "--port"]),
+            (["--bind", "h:1", "--uds", "a"], {}, ["--bind", "--uds"]),
+            (["--uds", "a", "--host", "h"], {}, ["--uds", "--host"]),
+            (
+                [],
+                {"FREASTAL_BIND": "h:1", "FREASTAL_PORT": "2"},
+                ["FREASTAL_BIND", "FREASTAL_PORT"],
+            ),
+        ],
+    )
+    def test_two_ways_in_one_place_contradict(
+        self, arguments: list[str], environ: dict[str, str], names: list[str]
+    ) -> None:
+        with pytest.raises(ConfigError) as error:
+            combine(arguments, environ)
+        assert all(name in one_line(error) for name in names)
+
+
+class TestWrongValues:
+    @pytest.mark.parametrize(
+        ("row", "text"),
+        [(row, text) for row in ROWS if row.kind is not Kind.SWITCH for text in wrong_texts(row)],
+        ids=lambda each: each.name if isinstance(each, Option) else repr(each)[:20],
+    )
+    def test_on_the_command_line(self, row: Option, text: str) -> None:
+        with pytest.raises(ConfigError) as error:
+            from_command_line(f"{row.flag}={text}")
+        line = one_line(error)
+        assert line.startswith(f"wrong value for {row.flag}: {text!r} (allowed: ")
+        assert row.allowed in line
+
+    @pytest.mark.parametrize(
+        ("row", "text"),
+        [(row, text) for row in ROWS for text in wrong_texts(row) if text],
+        ids=lambda each: each.name if isinstance(each, Option) else repr(each)[:20],
+    )
+    def test_in_the_environment(self, row: Option, text: str) -> None:
+        for name in row.variables:
+            with pytest.raises(ConfigError) as error:
+                config.from_environment({name: text})
+            line = one_line(error)
+            assert line.startswith(f"wrong value for {name}: {text!r} (allowed: ")
+            assert row.allowed in line
+
+    @pytest.mark.parametrize(
+        ("row", "value"),
+        [(row, value) for row in ROWS for value in WRONG_VALUES[row.kind]],
+        ids=lambda each: each.name if isinstance(each, Option) else repr(each),
+    )
+    def test_in_keywords(self, row: Option, value: object) -> None:
+        with pytest.raises(ConfigError) as error:
+            config.from_keywords({row.name: value})
+        assert one_line(error).startswith(f"wrong value for {row.name}: ")
+        assert row.allowed in str(error.value)
+
+    def test_unprintable_values_stay_on_one_line(self) -> None:
+        with pytest.raises(ConfigError) as error:
+            from_command_line("--workers", "1\n\x1b[2J")
+        assert "\\n\\x1b[2J" in one_line(error)
+
+    @pytest.mark.parametrize("arguments", [["--nothing"], ["--port"], ["a", "b"], ["--work", "2"]])
+    def test_what_the_parser_finds(self, arguments: list[str]) -> None:
+        with pytest.raises(ConfigError) as error:
+            from_command_line(*arguments)
+        assert any(argument in one_line(error) for argument in arguments)
+
+
+def test_help_shows_every_option() -> None:
+    text = config.make_parser().format_help()
+    for row in ROWS:
+        assert row.flag in text
+        assert row.default in ("", ()) or f"(default: {row.text_of(row.default)})" in " ".join(
+            text.split()
+        )
