@@ -1,0 +1,122 @@
+"""Builds what the bench runs: system packages, the floor, and three virtual environments.
+
+``bench/.venv/here`` holds freastal built from this checkout, ``bench/.venv/peers`` the servers of
+``peers.txt``, and ``bench/.venv/freastal-0.0.3`` the earlier ``freastal`` of PyPI, which has the
+same import name as ours. Each is made anew only when what it is made from has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchkit import BENCH, OUT, ROOT, BenchError
+
+EARLIER = "freastal==0.0.3"
+HERE = BENCH / ".venv" / "here"
+PEERS = BENCH / ".venv" / "peers"
+OLD = BENCH / ".venv" / "freastal-0.0.3"
+
+
+def _run(command: list[str | Path], what: str) -> None:
+    """Run a command that should say nothing.
+
+    :raises BenchError: it failed; with the end of what it said.
+    """
+    done = subprocess.run(
+        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode != 0:
+        raise BenchError(f"{what} failed:\n{done.stdout[-4000:]}")
+
+
+def install_system() -> None:
+    """Install by apt what is missing of the system's packages."""
+    script = ROOT / "tools" / "system-packages.sh"
+    _run(["sh", script, "bench", sys.executable], "installing system packages")
+
+
+def build_floor() -> Path:
+    """Compile ``floor.c``; gives the program."""
+    OUT.mkdir(exist_ok=True)
+    program = OUT / "floor"
+    source = BENCH / "floor.c"
+    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'src'}"]
+    _run(["cc", *flags, source, "-o", program], "building the floor")
+    return program
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _sources() -> Iterable[bytes]:
+    """All that a build of this checkout is made from, names and contents."""
+    files = [ROOT / "pyproject.toml", *ROOT.glob("meson*")]
+    for room in ("src", "freastal"):
+        files += [path for path in sorted((ROOT / room).rglob("*")) if path.is_file()]
+    for path in files:
+        if path.suffix not in (".pyc", ".so"):
+            yield bytes(path.relative_to(ROOT))
+            yield path.read_bytes()
+
+
+def _environment(path: Path, requirements: list[str | Path], stamp: str) -> None:
+    """Make a virtual environment, unless the one there was made from the same."""
+    stamp_file = path / "made-from"
+    if stamp_file.exists() and stamp_file.read_text() == stamp:
+        return
+    print(f"making {path.relative_to(ROOT)}", flush=True)
+    _run([sys.executable, "-m", "venv", "--clear", path], f"making {path}")
+    pip: list[str | Path] = [path / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    _run([*pip, "--disable-pip-version-check", *requirements], f"installing into {path}")
+    stamp_file.write_text(stamp)
+
+
+def make_here() -> None:
+    """freastal, built from this checkout as ``pip install .`` builds it for a user."""
+    if not (ROOT / "pyproject.toml").exists():
+        raise BenchError("no pyproject.toml: freastal itself cannot be installed")
+    _environment(HERE, [ROOT], _digest(_sources()))
+
+
+def make_peers() -> None:
+    """The servers of ``peers.txt``."""
+    requirements = BENCH / "peers.txt"
+    _environment(PEERS, ["-r", requirements], _digest([requirements.read_bytes()]))
+
+
+def make_old() -> None:
+    """The earlier ``freastal``."""
+    _environment(OLD, [EARLIER], _digest([EARLIER.encode()]))
+
+
+def versions(path: Path) -> dict[str, str]:
+    """Versions of the distributions in a virtual environment, by their names in small letters."""
+    done = subprocess.run(
+        [path / "bin" / "python", "-m", "pip", "list", "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        check=True,
+    )
+    return {row["name"].lower(): row["version"] for row in json.loads(done.stdout)}
+
+
+def checkout() -> str:
+    """The checkout's commit, with ``-dirty`` behind it where files differ from it."""
+    done = subprocess.run(
+        ["git", "-C", ROOT, "describe", "--always", "--dirty"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
