@@ -1,8 +1,10 @@
 """What a worker keeps: nothing of large bodies, and nothing of requests that are over."""
 
 import json
+import resource
 import sys
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -81,6 +83,40 @@ def test_upload_of_one_gibibyte(server: Server, in_chunks: bool) -> None:
         assert json.loads(answer.body) == {"length": GIB, "crc": crc}
         after = measure(client)
     assert after["peak"] - before["peak"] < FEW_MIB
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[int]:
+    """Raises the soft limit of open files as far as it goes, for this process and its children."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_idle_connections_cost_less_than_a_kibibyte(many_descriptors: int, serve: Serve) -> None:
+    """User memory of the worker for each connection that waits for its next request."""
+    count = 10_000
+    if many_descriptors < count + 500:
+        pytest.skip(f"at most {many_descriptors} open files are allowed here")
+    server = serve("probe:plain", "--timeout-keep-alive", "0")
+    clients = []
+
+    def open_idle(number: int) -> None:
+        for _ in range(number):
+            client = server.connect()
+            assert client.exchange(request()).body == b"hello"
+            clients.append(client)
+
+    with server.connect() as observer:
+        open_idle(500)
+        before = measure(observer)
+        open_idle(count)
+        after = measure(observer)
+    for client in clients:
+        client.reset()  # a proper end would leave as many ports waiting
+    assert after["descriptors"] - before["descriptors"] == count
+    assert (after["rss"] - before["rss"]) / count < 1024
 
 
 def many(client: Client, data: bytes, count: int, method: str = "GET") -> None:
