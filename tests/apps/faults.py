@@ -15,13 +15,13 @@ TEXT = [("Content-Type", "text/plain")]
 App = Callable[[Environ, StartResponse], Any]
 
 
-class Boom(Exception):
+class BoomError(Exception):
     """What the faults raise; its text is looked for in the log."""
 
 
 def boom() -> None:
     """Raises, from a frame whose name the traceback shows."""
-    raise Boom("on purpose")
+    raise BoomError("on purpose")
 
 
 def raise_before(environ: Environ, start_response: StartResponse) -> Any:
@@ -108,7 +108,7 @@ def raise_in_both(environ: Environ, start_response: StartResponse) -> Any:
 
     class Bad(Pieces):
         def __next__(self) -> bytes:
-            raise Boom("in the body")
+            raise BoomError("in the body")
 
         def close(self) -> None:
             super().close()
@@ -179,7 +179,7 @@ def replace_before_head(environ: Environ, start_response: StartResponse) -> Any:
     start_response("200 OK", [*TEXT, ("X-First", "1")])
     try:
         boom()
-    except Boom:
+    except BoomError:
         start_response("503 Sorry", [*TEXT, ("X-Second", "2")], sys.exc_info())
     return [b"sorry"]
 
@@ -191,7 +191,7 @@ def replace_before_first_piece(environ: Environ, start_response: StartResponse) 
         yield b""
         try:
             boom()
-        except Boom:
+        except BoomError:
             start_response("503 Sorry", TEXT, sys.exc_info())
         yield b"sorry"
 
@@ -206,7 +206,7 @@ def replace_after_head(environ: Environ, start_response: StartResponse) -> Any:
         yield b"piece"
         try:
             boom()
-        except Boom:
+        except BoomError:
             note("caught")
             start_response("503 Sorry", TEXT, sys.exc_info())
             note("not raised again")
@@ -219,7 +219,7 @@ def replace_after_write(environ: Environ, start_response: StartResponse) -> Any:
     start_response("200 OK", TEXT)(b"piece")
     try:
         boom()
-    except Boom:
+    except BoomError:
         start_response("503 Sorry", TEXT, sys.exc_info())
         note("not raised again")
     return []
@@ -228,7 +228,7 @@ def replace_after_write(environ: Environ, start_response: StartResponse) -> Any:
 def exc_info_at_first_call(environ: Environ, start_response: StartResponse) -> Any:
     try:
         boom()
-    except Boom:
+    except BoomError:
         start_response("503 Sorry", TEXT, exc_info=sys.exc_info())
     return [b"sorry"]
 

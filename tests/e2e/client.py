@@ -34,7 +34,7 @@ class ProtocolError(AssertionError):
     """The server sent something that HTTP/1.1 forbids."""
 
 
-class Cut(Exception):
+class CutError(Exception):
     """The connection ended, or was reset, inside a response or before one."""
 
 
@@ -172,7 +172,7 @@ class Client:
         """Reads exactly one final response to a request of that method.
 
         :raises ProtocolError: it breaks HTTP/1.1.
-        :raises Cut: the connection ended inside it; with `may_be_cut` only if inside its head.
+        :raises CutError: the connection ended inside it; with `may_be_cut` only if inside its head.
         """
         interim: list[int] = []
         while True:
@@ -186,7 +186,7 @@ class Client:
         self._check_final_head(answer)
         try:
             self._body(answer, method)
-        except Cut:
+        except CutError:
             answer.complete = False
             if not may_be_cut:
                 raise
@@ -227,7 +227,7 @@ class Client:
         with self:
             try:
                 self.response()
-            except Cut:
+            except CutError:
                 if self.buffer:
                     raise
                 return False
@@ -265,9 +265,9 @@ class Client:
     def _more(self) -> None:
         try:
             if not self._fill():
-                raise Cut("end of the connection inside a response")
+                raise CutError("end of the connection inside a response")
         except ConnectionResetError as error:
-            raise Cut("reset inside a response") from error
+            raise CutError("reset inside a response") from error
 
     def _line(self) -> bytes:
         while (end := self.buffer.find(b"\n")) < 0:
@@ -340,7 +340,7 @@ class Client:
     def _length_body(self, answer: Response, length: int) -> None:
         try:
             answer.body = self._exactly(length)
-        except Cut:
+        except CutError:
             answer.body = bytes(self.buffer)
             self.buffer.clear()
             raise
@@ -365,7 +365,7 @@ class Client:
             while self._fill():
                 pass
         except ConnectionResetError as error:
-            raise Cut("reset inside a body that the end of the connection ends") from error
+            raise CutError("reset inside a body that the end of the connection ends") from error
         finally:
             answer.body = bytes(self.buffer)
             self.buffer.clear()

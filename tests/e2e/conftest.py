@@ -21,6 +21,7 @@ Serve = Callable[..., Server]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes minutes, or means nothing, under a sanitizer")
     config.addinivalue_line("markers", "matrix(*axes): run on all values of these axes, or of all")
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .client import Cut, request
+from .client import CutError, request
 from .conftest import Serve
 from .harness import Server
 
@@ -53,7 +53,7 @@ def test_failure_inside_such_a_body_is_a_reset(serve: Serve) -> None:
     with server.connect() as client:
         client.send(old("/raise-after-piece"))
         if server.shape.transport == "tcp":
-            with pytest.raises(Cut):
+            with pytest.raises(CutError):
                 client.response()
         else:
             client.expect_gone()

@@ -17,6 +17,7 @@ GIB = 1 << 30
 FEW_MIB = 8 << 20
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status"),
     pytest.mark.timeout(300),
 ]

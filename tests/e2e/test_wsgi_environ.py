@@ -40,7 +40,8 @@ def test_variables_of_every_request(server: Server) -> None:
     assert environ["wsgi.multithread"] is (server.shape.threads > 1)
     assert environ["wsgi.multiprocess"] is (server.shape.workers > 1)
     assert "wsgi.file_wrapper" in environ
-    assert isinstance(environ["SERVER_NAME"], str) and environ["SERVER_NAME"]
+    assert isinstance(environ["SERVER_NAME"], str)
+    assert environ["SERVER_NAME"]
     assert isinstance(environ["SERVER_PORT"], str)
 
 
@@ -53,7 +54,8 @@ def test_addresses_over_tcp(server: Server) -> None:
 
 def test_what_the_client_did_not_send_is_not_there(server: Server) -> None:
     environ = environ_of(server)
-    assert not environ.get("CONTENT_TYPE") and not environ.get("CONTENT_LENGTH")
+    assert not environ.get("CONTENT_TYPE")
+    assert not environ.get("CONTENT_LENGTH")
     names = {name for name in environ if name.startswith("HTTP_")}
     assert names == {"HTTP_HOST"}
     assert environ["QUERY_STRING"] == ""
@@ -63,7 +65,8 @@ def test_content_type_and_length_have_names_of_their_own(server: Server) -> None
     headers = [("Content-Type", "text/x; a=b")]
     environ = environ_of(server, method="POST", headers=headers, body=b"1234")
     assert (environ["CONTENT_TYPE"], environ["CONTENT_LENGTH"]) == ("text/x; a=b", "4")
-    assert "HTTP_CONTENT_TYPE" not in environ and "HTTP_CONTENT_LENGTH" not in environ
+    assert "HTTP_CONTENT_TYPE" not in environ
+    assert "HTTP_CONTENT_LENGTH" not in environ
 
 
 @pytest.mark.parametrize(
@@ -201,7 +204,8 @@ def test_requests_do_not_leak_into_one_another(server: Server) -> None:
     assert json.loads(first.body)["HTTP_X_ONLY"] == "first"
     environ = json.loads(second.body)
     assert not {"HTTP_X_ONLY", "HTTP_COOKIE"} & set(environ)
-    assert not environ.get("CONTENT_TYPE") and not environ.get("CONTENT_LENGTH")
+    assert not environ.get("CONTENT_TYPE")
+    assert not environ.get("CONTENT_LENGTH")
     assert environ["QUERY_STRING"] == ""
 
 

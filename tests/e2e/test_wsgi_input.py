@@ -55,7 +55,8 @@ def test_hint_of_readlines_may_be_ignored_but_loses_nothing(serve: Serve) -> Non
     """PEP 3333 leaves the hint to the server; whole lines come in any case."""
     lines, rest = read(serve("probe:plain"), "readlines=7&read=", TEXT)
     assert "".join(lines) + rest == TEXT.decode()
-    assert lines[0] == "first\n" and all(line.endswith("\n") for line in lines if rest)
+    assert lines[0] == "first\n"
+    assert all(line.endswith("\n") for line in lines if rest)
 
 
 @pytest.mark.matrix("threads")
