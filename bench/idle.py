@@ -15,13 +15,12 @@ import socket
 import sys
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from benchkit import OUT, ROOT, BenchError
+from benchkit import OUT, BenchError
 from benchkit.environments import install_system
 from benchkit.machine import facts, tree_memory
 from benchkit.running import HOST, REQUEST, Running, check_answer, free_port, serving
-from benchkit.servers import SERVERS, SUITES, Options, Server, choose
+from benchkit.servers import SERVERS, SUITES, Server, choose
 from benchkit.tables import aligned, markdown
 
 WARM_UP = 100
@@ -86,11 +85,11 @@ def check_open(server: Running, clients: list[socket.socket]) -> None:
         raise BenchError(f"{server.name} closed {disturbed} of {len(clients)} idle connections")
 
 
-def measure(server: Server, connections: int, options: Options) -> Idle:
+def measure(server: Server, connections: int) -> Idle:
     """Start a server, hold connections, look at its memory before and with them."""
     suite = SUITES[0]
     port = free_port()
-    command = [*server.command(suite, port, options), *server.idle_options]
+    command = [*server.command(suite, port), *server.idle_options]
     clients: list[socket.socket] = []
     try:
         with serving(server.name, command, port, suite.size) as running:
@@ -119,19 +118,17 @@ def main() -> None:
     names = ", ".join(server.name for server in SERVERS)
     parser.add_argument("--only", default="", help=f"comma list of: {names}")
     parser.add_argument("--connections", type=int, default=10_000)
-    parser.add_argument("--build-dir", type=Path, default=ROOT / "build", help="has null_server")
     arguments = parser.parse_args()
-    options = Options(arguments.build_dir)
 
     raise_file_limit(arguments.connections)
     install_system()
     rows: list[Idle] = []
-    for server in choose([*filter(None, arguments.only.split(","))], SERVERS, options):
+    for server in choose(arguments.only, SERVERS):
         if not server.keeps_alive:
             print(f"left out: {server.name}, as it closes every connection")
             continue
         server.prepare()
-        rows.append(measure(server, arguments.connections, options))
+        rows.append(measure(server, arguments.connections))
         print(f"{server.name:17}{rows[-1].anonymous:10,.0f} bytes a connection", flush=True)
 
     header = ("server", "bytes allocated", "bytes resident")

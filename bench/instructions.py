@@ -15,10 +15,10 @@ import socket
 import sys
 from pathlib import Path
 
-from benchkit import OUT, ROOT, BenchError
+from benchkit import OUT, BenchError
 from benchkit.environments import install_system
 from benchkit.running import HOST, REQUEST, Running, free_port, serving
-from benchkit.servers import SERVERS, SUITES, WORKER, Options, Server, Suite, choose
+from benchkit.servers import SERVERS, SUITES, WORKER, Server, Suite, choose
 from benchkit.tables import aligned
 
 COUNTED = (WORKER, *(server for server in SERVERS if server.single))
@@ -75,14 +75,12 @@ def total(profile: Path) -> int:
     raise BenchError(f"{profile} tells no totals")
 
 
-def run_counted(
-    server: Server, suite: Suite, request: bytes, times: int, profile: Path, options: Options
-) -> int:
+def run_counted(server: Server, suite: Suite, request: bytes, times: int, profile: Path) -> int:
     """Instructions of one whole run of a server that answers ``times`` requests."""
     port = free_port()
     profile.unlink(missing_ok=True)
     command = ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={profile}"]
-    command += server.command(suite, port, options)
+    command += server.command(suite, port)
     with serving(server.name, command, port, suite.size, PATIENCE_SECONDS) as running:
         ask(running, request, times)
     if not profile.exists():
@@ -90,11 +88,11 @@ def run_counted(
     return total(profile)
 
 
-def count(server: Server, suite: Suite, head: str, times: int, options: Options) -> float:
+def count(server: Server, suite: Suite, head: str, times: int) -> float:
     """Instructions of one request."""
     stem = f"{server.name}.{suite.name}.{head}".replace(" ", "-")
     once, twice = (
-        run_counted(server, suite, REQUESTS[head], n, OUT / f"callgrind.{stem}.{n}.out", options)
+        run_counted(server, suite, REQUESTS[head], n, OUT / f"callgrind.{stem}.{n}.out")
         for n in (times, 2 * times)
     )
     return (twice - once) / times
@@ -108,9 +106,7 @@ def main() -> None:
     suites = [suite.name for suite in SUITES]
     parser.add_argument("--suite", choices=suites, default=suites[0])
     parser.add_argument("--requests", type=int, default=2000, help="N; each server answers 3 N")
-    parser.add_argument("--build-dir", type=Path, default=ROOT / "build", help="has null_server")
     arguments = parser.parse_args()
-    options = Options(arguments.build_dir)
     suite = next(suite for suite in SUITES if suite.name == arguments.suite)
     # Python's hashes, and so the ways through its tables, are the same in every run.
     os.environ["PYTHONHASHSEED"] = "0"
@@ -118,11 +114,11 @@ def main() -> None:
     install_system()
     OUT.mkdir(exist_ok=True)
     counts: dict[str, dict[str, float]] = {}
-    for server in choose([*filter(None, arguments.only.split(","))], COUNTED, options):
+    for server in choose(arguments.only, COUNTED):
         server.prepare()
         counts[server.name] = {}
         for head in REQUESTS:
-            counts[server.name][head] = count(server, suite, head, arguments.requests, options)
+            counts[server.name][head] = count(server, suite, head, arguments.requests)
             found = f"{counts[server.name][head]:10,.0f} instructions a request"
             print(f"{server.name:17}{head:10}{found}", flush=True)
 

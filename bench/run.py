@@ -17,15 +17,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from benchkit import OUT, ROOT, BenchError
+from benchkit import OUT, BenchError
 from benchkit.environments import checkout, install_system, versions
 from benchkit.load import put_load
 from benchkit.machine import cores_busy, facts, tree_processor
 from benchkit.running import free_port, pinned, serving
-from benchkit.servers import FLOOR, SERVERS, SUITES, Options, Server, Suite, choose
+from benchkit.servers import FLOOR, SERVERS, SUITES, Server, Suite, choose
 from benchkit.tables import Spread, aligned, markdown
 
-NOISE = 0.03
+NOISE = 0.05
 """Work of others on the two cores, in cores, above which a sample is taken again."""
 
 
@@ -71,7 +71,6 @@ def parse_arguments() -> argparse.Namespace:
     cores = sorted(os.sched_getaffinity(0))
     parser.add_argument("--server-core", type=int, default=cores[0])
     parser.add_argument("--client-core", type=int, default=cores[-1])
-    parser.add_argument("--build-dir", type=Path, default=ROOT / "build", help="has null_server")
     arguments = parser.parse_args()
     if arguments.server_core == arguments.client_core:
         parser.error("the server and the client need a core each")
@@ -84,7 +83,7 @@ def parse_arguments() -> argparse.Namespace:
 def measure(suite: Suite, server: Server, turn: int, arguments: argparse.Namespace) -> Sample:
     """Start a server, warm it up, measure it once, end it."""
     port = free_port()
-    command = server.command(suite, port, Options(arguments.build_dir))
+    command = server.command(suite, port)
     cores = {arguments.server_core, arguments.client_core}
     with serving(server.name, pinned(arguments.server_core, command), port, suite.size) as running:
         if arguments.warm_up:
@@ -183,8 +182,8 @@ def main() -> None:
         **facts(),
         "command": shlex.join([Path(sys.executable).name, *sys.argv]),
     }
-    names = [*filter(None, (arguments.only or "").split(","))]
-    chosen = choose([FLOOR.name, *names] if names else [], SERVERS, Options(arguments.build_dir))
+    names = f"{FLOOR.name},{arguments.only}" if arguments.only else ""
+    chosen = choose(names, SERVERS)
     suites = [suite for suite in SUITES if not arguments.suite or suite.name in arguments.suite]
     install_system()
     for server in chosen:

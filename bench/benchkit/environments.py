@@ -1,8 +1,9 @@
-"""Builds what the bench runs: system packages, the floor, and three virtual environments.
+"""Builds what the bench runs: the floors, and virtual environments with the servers.
 
 ``bench/.venv/here`` holds freastal built from this checkout, ``bench/.venv/peers`` the servers of
 ``peers.txt``, and ``bench/.venv/freastal-0.0.3`` the earlier ``freastal`` of PyPI, which has the
-same import name as ours. Each is made anew only when what it is made from has changed.
+same import name as ours; ``bench/.venv/tools`` brings meson. Each is made anew only when what it
+is made from has changed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ EARLIER = "freastal==0.0.3"
 HERE = BENCH / ".venv" / "here"
 PEERS = BENCH / ".venv" / "peers"
 OLD = BENCH / ".venv" / "freastal-0.0.3"
+TOOLS = BENCH / ".venv" / "tools"
+
+FLOOR_PROGRAM = OUT / "floor"
+NULL_BUILD = OUT / "null"
+NULL_PROGRAM = NULL_BUILD / "bench" / "null_server"
 
 
 def _run(command: list[str | Path], what: str) -> None:
@@ -41,14 +47,21 @@ def install_system() -> None:
     _run(["sh", script, "bench", sys.executable], "installing system packages")
 
 
-def build_floor() -> Path:
-    """Compile ``floor.c``; gives the program."""
+def build_floor() -> None:
+    """Compile ``floor.c``."""
     OUT.mkdir(exist_ok=True)
-    program = OUT / "floor"
-    source = BENCH / "floor.c"
     flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'src'}"]
-    _run(["cc", *flags, source, "-o", program], "building the floor")
-    return program
+    _run(["cc", *flags, BENCH / "floor.c", "-o", FLOOR_PROGRAM], "building the floor")
+
+
+def build_null() -> None:
+    """Compile ``null_server.c`` and the rooms below it, as the extension is compiled."""
+    _environment(TOOLS, ["meson", "ninja"], _digest([b"meson ninja"]))
+    meson: list[str | Path] = ["env", f"PATH={TOOLS / 'bin'}:{os.environ['PATH']}", "meson"]
+    if not (NULL_BUILD / "build.ninja").exists():
+        options = ["-Dbench=true", "-Dextension=false"]
+        _run([*meson, "setup", NULL_BUILD, ROOT, *options], "configuring null_server")
+    _run([*meson, "compile", "-C", NULL_BUILD, "null_server"], "building null_server")
 
 
 def _digest(parts: Iterable[bytes]) -> str:

@@ -11,8 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchkit import BENCH, OUT, BenchError
-from benchkit.environments import HERE, OLD, PEERS, build_floor, make_here, make_old, make_peers
+from benchkit import BENCH, BenchError
+from benchkit.environments import (
+    FLOOR_PROGRAM,
+    HERE,
+    NULL_PROGRAM,
+    OLD,
+    PEERS,
+    build_floor,
+    build_null,
+    make_here,
+    make_old,
+    make_peers,
+)
 
 APPS = BENCH / "apps"
 
@@ -29,14 +40,8 @@ class Suite:
 SUITES = (Suite("wsgi-500", "app_500", 500), Suite("wsgi-12k", "app_12k", 12288))
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the table cannot know of itself."""
-
-    build_dir: Path  # where meson has built null_server
-
-
-Command = Callable[[Suite, int, Options], list[str]]
+Command = Callable[[Suite, int], list[str]]
+"""The command that serves a suite on a port."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Server:
     prepare: Callable[[], object]  # installs or builds it
     environment: Path | None  # the virtual environment that tells its version
     distribution: str
-    command: Command  # for a suite and a port
+    command: Command
     single: bool = True  # one process, so that valgrind can run it alone
     keeps_alive: bool = True
     idle_options: tuple[str, ...] = ()  # what it needs to hold 10,000 connections
@@ -56,10 +61,10 @@ class Server:
 def _launch(environment: Path, name: str) -> Command:
     python = str(environment / "bin" / "python")
     script = str(APPS / "launch.py")
-    return lambda suite, port, options: [python, script, name, suite.app, str(port)]
+    return lambda suite, port: [python, script, name, suite.app, str(port)]
 
 
-def _freastal(suite: Suite, port: int, options: Options) -> list[str]:
+def _freastal(suite: Suite, port: int) -> list[str]:
     return [
         *(str(HERE / "bin" / "freastal"), "--bind", f"127.0.0.1:{port}"),
         *("--workers", "1", "--threads", "1", "--no-access-log", "--log-level", "error"),
@@ -67,7 +72,7 @@ def _freastal(suite: Suite, port: int, options: Options) -> list[str]:
     ]
 
 
-def _granian(suite: Suite, port: int, options: Options) -> list[str]:
+def _granian(suite: Suite, port: int) -> list[str]:
     return [
         *(str(PEERS / "bin" / "granian"), "--interface", "wsgi", "--port", str(port)),
         *("--workers", "1", "--runtime-mode", "st", "--http", "1", "--no-ws", "--no-log"),
@@ -76,23 +81,23 @@ def _granian(suite: Suite, port: int, options: Options) -> list[str]:
 
 
 def _gunicorn(*worker: str) -> Command:
-    return lambda suite, port, options: [
+    return lambda suite, port: [
         *(str(PEERS / "bin" / "gunicorn"), "--bind", f"127.0.0.1:{port}", "--workers", "1"),
         *("--keep-alive", "75", "--log-level", "critical", "--no-control-socket"),
         *("--http-parser", "fast", *worker, "--chdir", str(APPS), f"wsgi:{suite.app}"),
     ]
 
 
-def _floor(suite: Suite, port: int, options: Options) -> list[str]:
-    return [str(OUT / "floor"), str(port), str(suite.size)]
+def _floor(suite: Suite, port: int) -> list[str]:
+    return [str(FLOOR_PROGRAM), str(port), str(suite.size)]
 
 
-def _null(suite: Suite, port: int, options: Options) -> list[str]:
-    return [str(options.build_dir / "null_server"), str(port), str(suite.size)]
+def _null(suite: Suite, port: int) -> list[str]:
+    return [str(NULL_PROGRAM), str(port), str(suite.size)]
 
 
 FLOOR = Server("floor", build_floor, None, "", _floor)
-NULL = Server("null gateway", lambda: None, None, "", _null)
+NULL = Server("null-gateway", build_null, None, "", _null)
 
 SERVERS = (
     FLOOR,
@@ -138,18 +143,13 @@ WORKER = Server("freastal-worker", make_here, HERE, "freastal", _launch(HERE, "f
 """freastal without its supervisor; only for counting instructions."""
 
 
-def choose(names: list[str], among: tuple[Server, ...], options: Options) -> list[Server]:
-    """The rows of these names, in the table's order; without names all rows, less the null
-    gateway where it has not been built, which is said.
+def choose(names: str, among: tuple[Server, ...]) -> list[Server]:
+    """The rows of a comma list of names, in the table's order; all for an empty one.
 
     :raises BenchError: no row has such a name.
     """
-    unknown = set(names) - {server.name for server in among}
-    if unknown:
-        known = ", ".join(server.name for server in among)
-        raise BenchError(f"no server {', '.join(sorted(unknown))}; there are {known}")
-    chosen = [server for server in among if not names or server.name in names]
-    if NULL in chosen and not (options.build_dir / "null_server").exists():
-        print(f"left out: null gateway, as {options.build_dir / 'null_server'} is not built")
-        chosen.remove(NULL)
-    return chosen
+    wanted = {name for name in names.split(",") if name}
+    known = [server.name for server in among]
+    if unknown := wanted.difference(known):
+        raise BenchError(f"no server {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return [server for server in among if not wanted or server.name in wanted]
