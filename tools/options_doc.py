@@ -1,6 +1,7 @@
 """Write docs/OPTIONS.md from the table of options.
 
-``python tools/options_doc.py`` writes the file; the tests compare it with :func:`render`.
+``python tools/options_doc.py`` writes the file; with ``--check`` it only compares, and exits with 1
+where the file is not fresh.
 """
 
 from __future__ import annotations
@@ -98,5 +99,13 @@ def _lines() -> Iterator[str]:
     yield TAIL
 
 
+def main() -> None:
+    """Write the document, or check it."""
+    if sys.argv[1:] != ["--check"]:
+        PATH.write_text(render(), encoding="utf-8")
+    elif PATH.read_text(encoding="utf-8") != render():
+        sys.exit(f"{PATH.name} is not fresh: run python tools/options_doc.py")
+
+
 if __name__ == "__main__":
-    PATH.write_text(render(), encoding="utf-8")
+    main()
