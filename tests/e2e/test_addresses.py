@@ -1,10 +1,11 @@
-"""Where a server listens: IPv6, dual stack, several addresses, unix sockets."""
+"""What requests over each kind of address look like: IPv6, dual stack, several, unix sockets.
+
+How sockets are opened is tested in tests/python/test_sockets.py.
+"""
 
 import json
-import os
 import re
 import socket
-import stat
 from pathlib import Path
 
 import pytest
@@ -82,12 +83,6 @@ def test_unix_socket_and_tcp_together(serve: Serve, room: Path) -> None:
         assert environ(other)["REMOTE_ADDR"] == "127.0.0.1"
     server.stop()
     assert not path.exists()
-
-
-@pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
-def test_permissions_of_a_unix_socket(serve: Serve, room: Path, mode: int) -> None:
-    serve("probe:checked", "--bind", f"unix:{room}/own", "--uds-permissions", f"{mode:o}")
-    assert stat.S_IMODE(os.lstat(room / "own").st_mode) == mode
 
 
 @pytest.mark.matrix("workers")
