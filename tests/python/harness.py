@@ -58,6 +58,7 @@ class Server:
         self._log = directory / "stderr"
         self._output = directory / "stdout"
         clean = {key: value for key, value in os.environ.items() if "FREASTAL" not in key}
+        clean.pop("PYTHONUNBUFFERED", None)  # what is buffered must come out as well
         clean |= {"PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
         # Every process of the tree holds the other end: at its end of file all have ended.
         self._alive, held = os.pipe()

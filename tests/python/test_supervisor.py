@@ -163,10 +163,10 @@ class TestStop:
     def test_exit_handlers_and_threads_run_to_their_end(self, tmp_path: Path) -> None:
         app = APP + (
             "import atexit, threading\n"
-            "atexit.register(print, 'handler', os.getpid())\n"
+            "atexit.register(print, f'handler {os.getpid()}\\n', end='')\n"
             "def background():\n"
             "    threading.main_thread().join()\n"
-            "    print('thread', os.getpid())\n"
+            "    print(f'thread {os.getpid()}\\n', end='')\n"
             "threading.Thread(target=background).start()\n"
         )
         with freastal(tmp_path, "-w", "2", app=app) as server:
