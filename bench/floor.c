@@ -37,9 +37,9 @@ enum {
 };
 
 struct conn {
-    unsigned ending; /* bytes of CRLFCRLF seen at the end of the input, 0 to 3 */
-    unsigned owed;   /* answers not yet wholly written */
-    size_t sent;     /* bytes written of the first of them */
+    size_t line;   /* bytes of the input's last line, while it has no end */
+    unsigned owed; /* answers not yet wholly written */
+    size_t sent;   /* bytes written of the first of them */
 };
 
 struct floor {
@@ -117,19 +117,19 @@ static bool conn_write(struct floor *floor, int fd) {
     return true;
 }
 
-/* How many requests end in these bytes. */
+/* How many requests end in these bytes: how many lines are empty, CR and LF alone. */
 static unsigned requests_end(struct conn *conn, const char *bytes, size_t size) {
+    const char *end = bytes + size;
     unsigned ends = 0;
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] == "\r\n\r\n"[conn->ending]) {
-            conn->ending++;
-        } else {
-            conn->ending = bytes[i] == '\r';
+    for (const char *from = bytes; from < end;) {
+        const char *feed = memchr(from, '\n', (size_t)(end - from));
+        const char *next = feed != NULL ? feed + 1 : end;
+        conn->line += (size_t)(next - from);
+        if (feed != NULL) {
+            ends += conn->line == 2;
+            conn->line = 0;
         }
-        if (conn->ending == 4) {
-            conn->ending = 0;
-            ends++;
-        }
+        from = next;
     }
     return ends;
 }
