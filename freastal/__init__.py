@@ -55,7 +55,7 @@ def serve(
     worker and in this process.
 
     :param app: a WSGI application, or ``module[:attribute]`` to import it from in the workers.
-    :raises freastal.config.ConfigError: an option's value is not allowed (a :exc:`ValueError`).
+    :raises freastal.config.ConfigError: a value is not allowed (a :exc:`ValueError`).
     :raises RuntimeError: not called in the main thread.
     :raises SystemExit: with 1, an address cannot be listened on, or a second signal came; with 3,
         the application cannot be loaded. The reason has been written to standard error.
@@ -67,6 +67,8 @@ def serve(
 
     from freastal import config, supervisor
 
+    if isinstance(app, str):
+        config.parse_target(app)
     checked = config.resolve(config.from_keywords(keywords), config.from_environment(os.environ))
     code = supervisor.serve(app, checked)
     if code:

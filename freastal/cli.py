@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from freastal import __version__, config, loader
+from freastal import __version__, config
 
 __all__ = ["main"]
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.version:
             print(f"freastal {__version__}")
             return 0
-        target = _check_target(arguments.app)
+        config.parse_target(arguments.app)
         checked = config.resolve(
             config.from_arguments(arguments), config.from_environment(os.environ)
         )
@@ -34,17 +34,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
     from freastal import supervisor
 
-    return supervisor.serve(target, checked)
-
-
-def _check_target(target: str | None) -> str:
-    form = "module[:attribute], for example myapp:app"
-    if target is None:
-        raise config.ConfigError(f"no application is given (allowed: {form})")
-    try:
-        loader.parse_target(target)
-    except ValueError:
-        raise config.ConfigError(
-            f"wrong value for the application: {target!r} (allowed: {form})"
-        ) from None
-    return target
+    return supervisor.serve(arguments.app, checked)

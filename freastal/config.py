@@ -30,6 +30,7 @@ __all__ = [
     "from_environment",
     "from_keywords",
     "make_parser",
+    "parse_target",
     "resolve",
 ]
 
@@ -38,6 +39,21 @@ DAY = 86400.0
 
 class ConfigError(ValueError):
     """A wrong value of an option; its text is one line, made for the user."""
+
+
+def parse_target(target: str | None) -> tuple[str, str]:
+    """Split ``module[:attribute]``; the attribute is empty where it is not given.
+
+    :raises ConfigError: the text has another form, or is not there.
+    """
+    form = "module[:attribute], for example myapp:app"
+    if target is None:
+        raise ConfigError(f"no application is given (allowed: {form})")
+    module, colon, attribute = target.partition(":")
+    names = [*module.split("."), *(attribute.split(".") if colon else [])]
+    if not all(name.isidentifier() for name in names):
+        raise ConfigError(f"wrong value for the application: {target!r} (allowed: {form})")
+    return module, attribute
 
 
 class Kind(enum.Enum):

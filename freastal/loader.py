@@ -15,7 +15,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-__all__ = ["AppError", "detect_interface", "load", "parse_target"]
+from freastal.config import parse_target
+
+__all__ = ["AppError", "detect_interface", "load"]
 
 DEFAULT_ATTRIBUTES = ("application", "app")
 """What is looked for where the user names only a module, in this order."""
@@ -30,24 +32,13 @@ class AppError(Exception):
         """The traceback of the application's code, ending with a newline, or nothing."""
 
 
-def parse_target(target: str) -> tuple[str, str]:
-    """Split ``module[:attribute]``; the attribute is empty where it is not given.
-
-    :raises ValueError: the text has another form.
-    """
-    module, colon, attribute = target.partition(":")
-    names = [*module.split("."), *(attribute.split(".") if colon else [])]
-    if not all(name.isidentifier() for name in names):
-        raise ValueError(f"{target!r} is not of the form module[:attribute]")
-    return module, attribute
-
-
 def load(app: str | Callable[..., Any], *, app_dir: str, factory: bool) -> Callable[..., Any]:
     """Give the application itself.
 
     :param app: the application, or ``module[:attribute]`` to import it from.
     :param app_dir: the directory that is put first on ``sys.path`` to import from.
     :param factory: call what was found; what that gives is the application.
+    :raises ConfigError: the text has another form.
     :raises AppError: it cannot be imported, has no such attribute, or is not callable.
     """
     found: Any = app

@@ -26,6 +26,7 @@ application cannot be loaded.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 import os
@@ -359,9 +360,10 @@ class Supervisor:
         if self._state in (State.STOPPING, State.KILLING):
             logger.debug("%s %s", slot, how)
         else:
-            self._lost(slot, how, worker.EXIT_APP)
+            level = logging.INFO if code == 0 else logging.ERROR  # 0: it was told to stop
+            self._lost(slot, how, worker.EXIT_APP, level)
 
-    def _lost(self, slot: Slot, how: str, code: int) -> None:
+    def _lost(self, slot: Slot, how: str, code: int, level: int = logging.ERROR) -> None:
         """Replace a worker, or give up where it never came to serve.
 
         :param code: the exit code if the server gives up.
@@ -372,7 +374,8 @@ class Supervisor:
         now = time.monotonic()
         pause = slot.pause(now)
         slot.start_at = now + pause
-        logger.error("%s %s; starting another %s", slot, how, f"in {pause:g} s" if pause else "now")
+        when = f"in {pause:g} s" if pause else "now"
+        logger.log(level, "%s %s; starting another %s", slot, how, when)
 
     def _fail(self, text: str, code: int) -> None:
         _say(text)
@@ -420,4 +423,5 @@ def _count(number: int, noun: str) -> str:
 
 
 def _say(*lines: str) -> None:
-    print(*lines, sep="\n", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # nobody reads it any more: no reason to stop
+        print(*lines, sep="\n", file=sys.stderr, flush=True)

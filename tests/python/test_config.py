@@ -9,7 +9,7 @@ import pytest
 
 from freastal import _core, config
 from freastal.addresses import TcpAddress, UnixAddress, parse_address
-from freastal.config import OPTIONS, Config, ConfigError, Kind, Option
+from freastal.config import OPTIONS, Config, ConfigError, Kind, Option, parse_target
 
 ROWS = list(OPTIONS.values())
 ADDRESS_OPTIONS = {"bind", "host", "port", "uds"}
@@ -262,6 +262,20 @@ class TestWrongValues:
         with pytest.raises(ConfigError) as error:
             from_command_line(*arguments)
         assert any(argument in one_line(error) for argument in arguments)
+
+
+@pytest.mark.parametrize(
+    ("target", "parts"),
+    [("m", ("m", "")), ("p.m:a", ("p.m", "a")), ("m:a.b", ("m", "a.b")), ("über:f", ("über", "f"))],
+)
+def test_applications(target: str, parts: tuple[str, str]) -> None:
+    assert parse_target(target) == parts
+
+
+@pytest.mark.parametrize("target", ["", ":a", "m:", "m:a:b", "m..n", "m:a.", "m:f()", "a/b.py"])
+def test_wrong_applications(target: str) -> None:
+    with pytest.raises(ConfigError, match="module"):
+        parse_target(target)
 
 
 def test_help_shows_every_option() -> None:

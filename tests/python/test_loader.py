@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from freastal.loader import AppError, describe, detect_interface, load, parse_target
+from freastal.loader import AppError, describe, detect_interface, load
 
 
 def wsgi(environ: Any, start_response: Any) -> Any: ...
@@ -76,20 +76,6 @@ class Asgi2Class:
 )
 def test_interface(app: Callable[..., Any], interface: str) -> None:
     assert detect_interface(app) == interface
-
-
-@pytest.mark.parametrize(
-    ("target", "parts"),
-    [("m", ("m", "")), ("p.m:a", ("p.m", "a")), ("m:a.b", ("m", "a.b")), ("über:f", ("über", "f"))],
-)
-def test_targets(target: str, parts: tuple[str, str]) -> None:
-    assert parse_target(target) == parts
-
-
-@pytest.mark.parametrize("target", ["", ":a", "m:", "m:a:b", "m..n", "m:a.", "m:f()", "a/b.py"])
-def test_wrong_targets(target: str) -> None:
-    with pytest.raises(ValueError, match="module"):
-        parse_target(target)
 
 
 class TestImport:

@@ -152,6 +152,11 @@ def test_a_wrong_variable_is_one_as_well(monkeypatch: pytest.MonkeyPatch) -> Non
         freastal.serve("app")
 
 
+def test_a_wrong_import_string_is_one_too() -> None:
+    with pytest.raises(ConfigError, match=r"application: 'a/b\.py'"):
+        freastal.serve("a/b.py")
+
+
 def test_an_unknown_keyword_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="wokers"):
         freastal.serve("app", wokers=2)  # type: ignore[call-arg]
