@@ -11,13 +11,26 @@ class Option(TypedDict):
     """One row of ``src/ext/options.def``."""
 
     name: str
-    type: str  # "int", "float" or "bool"
-    default: int | float | bool
+    type: str  # "int" or "float"
+    default: int | float
     minimum: float
     maximum: float
 
 OPTIONS: Final[Sequence[Option]]
 """The options that the core takes, in the order of its table."""
+
+class Counters(TypedDict):
+    """What a worker has done, and what it holds now."""
+
+    accepted: int
+    requests: int
+    refused: int
+    bytes_read: int
+    bytes_written: int
+    live: dict[str, int]
+    """C objects in use: connections, exchanges, buffers …; all zero when nothing is served."""
+    closed: dict[str, int]
+    """Connections closed, by reason."""
 
 @final
 class Worker:
@@ -44,7 +57,7 @@ class Worker:
         wakeup_fd: int = -1,
         access_log_fd: int = -1,
         multiprocess: bool = False,
-        **options: int | float | bool,
+        **options: int | float,
     ) -> None: ...
     def run(self) -> None:
         """Serve until :meth:`stop` has been carried out; Python signal handlers run meanwhile.
@@ -59,5 +72,5 @@ class Worker:
         shorter grace shortens it. Safe in a signal handler and from other threads.
         """
 
-    def counters(self) -> dict[str, int]:
-        """Live C objects and totals, by name: connections, exchanges, buffers, requests …"""
+    def counters(self) -> Counters:
+        """Count what is and what was; empty once the worker is freed."""

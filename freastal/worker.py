@@ -146,6 +146,9 @@ class _Process:
             logger.exception("the worker's loop failed")
             code = EXIT_ERROR
         self._end()
+        if os.environ.get("FREASTAL_DEBUG_COUNTERS"):
+            line = f"counters: {json.dumps(self._core.counters())}\n"
+            os.write(STANDARD_ERROR, line.encode())  # one write: workers share the descriptor
         return code
 
     def _boot(self) -> Report:

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/size.h"
@@ -77,6 +78,7 @@ static void on_deadline(struct loop_timer *timer) {
 
 static void on_listener_closed(struct listener *listener) {
     struct server *server = listener->user;
+    close(listener->fd);
     server->listeners_open--;
     settle_state(server);
 }
@@ -112,12 +114,17 @@ static bool init_slabs(struct server *server) {
     return exchange > 0;
 }
 
-/* Closes the first `count` listeners again. */
+static void on_listener_undone(struct listener *listener) {
+    struct server *server = listener->user;
+    server->listeners_open--;
+}
+
+/* Closes the first `count` listeners again; their descriptors stay the caller's. */
 static void unlisten(struct server *server, uint32_t count) {
     server->state = SERVER_STOPPING;
     server->listeners_open = count;
     for (uint32_t i = 0; i < count; i++) {
-        listener_close(&server->listeners[i], on_listener_closed);
+        listener_close(&server->listeners[i], on_listener_undone);
     }
     while (server->listeners_open > 0) {
         uv_run(&server->loop->uv, UV_RUN_ONCE);

@@ -71,7 +71,8 @@ struct server {
     struct runnable idle_sweep; /* closes idle connections of a graceful stop */
 };
 
-/* Readies a server on `loop`. `fds`: `count` listening sockets [borrows until stopped].
+/* Readies a server on `loop`. `fds`: `count` listening sockets; [takes them] on success, and
+ * closes each once a graceful stop has drained it.
  * `gateway` [borrows until server_release]. `log_sink`: see base/log.h. Accepts from the next
  * turn on. 0, ERR_NOMEM or ERR_SYSTEM; after an error, nothing is left. */
 int server_init(struct server *server, struct loop *loop, const struct server_config *config,

@@ -91,10 +91,14 @@ static void read_beat(struct loop *loop, bool may_block) {
     uv_run(&loop->uv, may_block && idle ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 }
 
-/* Beat 2. All that is on the queue and joins it meanwhile (pipelining), until the time is up. */
-static void run_beat(struct loop *loop) {
+void loop_sweep(struct loop *loop) {
     loop->sweep_due = false;
     chain_sweep(&loop->trash, &loop->pieces);
+}
+
+/* Beat 2. All that is on the queue and joins it meanwhile (pipelining), until the time is up. */
+static void run_beat(struct loop *loop) {
+    loop_sweep(loop);
     uint64_t began = uv_hrtime();
     struct list *node;
     while ((node = list_take(&loop->ready)) != NULL) {
@@ -158,7 +162,7 @@ void loop_release(struct loop *loop) {
         reap(loop);
     }
     loop->hooks.enter(loop->hooks.arg);
-    chain_sweep(&loop->trash, &loop->pieces);
+    loop_sweep(loop);
     loop->hooks.leave(loop->hooks.arg);
     uv_loop_close(&loop->uv);
     pthread_mutex_destroy(&loop->post_lock);

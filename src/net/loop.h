@@ -77,6 +77,9 @@ int loop_init(struct loop *loop, struct loop_hooks hooks);
  * closed before, all runnables gone. */
 void loop_release(struct loop *loop);
 
+/* Tells the owners of output that is over, now. Where the run beat could run. */
+void loop_sweep(struct loop *loop);
+
 /* One turn of the three beats. `may_block`: wait in the read beat when nothing is ready. */
 void loop_turn(struct loop *loop, bool may_block);
 

@@ -1,0 +1,68 @@
+/* The module freastal._core (freastal/_core.pyi): multi-phase, all state in the module object. */
+#include "ext/options.h"
+#include "ext/state.h"
+
+#include "base/banned.h"
+
+static int add(PyObject *module, const char *name, PyObject *value) {
+    int result = value ? PyModule_AddObjectRef(module, name, value) : -1;
+    Py_XDECREF(value);
+    return result;
+}
+
+static int exec(PyObject *module) {
+    struct state *state = PyModule_GetState(module);
+    state->worker_type = worker_type_new(module);
+    if (!state->worker_type || PyModule_AddType(module, state->worker_type) < 0) {
+        return -1;
+    }
+    if (wsgi_types_init(&state->wsgi, module) < 0) {
+        return -1;
+    }
+    if (add(module, "OPTIONS", options_table()) < 0) {
+        return -1;
+    }
+    return PyModule_AddStringConstant(module, "__version__", FREASTAL_VERSION);
+}
+
+static int traverse(PyObject *module, visitproc visit, void *arg) {
+    struct state *state = PyModule_GetState(module);
+    Py_VISIT(state->worker_type);
+    return wsgi_types_traverse(&state->wsgi, visit, arg);
+}
+
+static int clear(PyObject *module) {
+    struct state *state = PyModule_GetState(module);
+    Py_CLEAR(state->worker_type);
+    wsgi_types_clear(&state->wsgi);
+    return 0;
+}
+
+static void free_module(void *module) {
+    clear((PyObject *)module);
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, exec},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "freastal._core",
+    .m_doc = PyDoc_STR("The C core of freastal."),
+    .m_size = sizeof(struct state),
+    .m_slots = slots,
+    .m_traverse = traverse,
+    .m_clear = clear,
+    .m_free = free_module,
+};
+
+PyMODINIT_FUNC PyInit__core(void);
+
+PyMODINIT_FUNC PyInit__core(void) {
+    return PyModuleDef_Init(&definition);
+}

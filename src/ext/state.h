@@ -1,0 +1,16 @@
+/* What the module owns: one of these a module object, so one an interpreter. */
+#ifndef EXT_STATE_H
+#define EXT_STATE_H
+
+#include "gateway/py_compat.h"
+#include "gateway/wsgi.h"
+
+struct state {
+    PyTypeObject *worker_type; /* owned */
+    struct wsgi_types wsgi;    /* owned */
+};
+
+/* The type Worker. [new] or NULL with an exception. */
+PyTypeObject *worker_type_new(PyObject *module);
+
+#endif
