@@ -5,6 +5,7 @@
 
 #include "wire/byte_class.h"
 #include "wire/head_masks.h"
+#include "wire/header_lookup.h"
 
 #define VECTOR_BYTES 16
 
@@ -31,6 +32,16 @@ static inline struct masks vector_classify(const uint8_t *at) {
         .value_end = bits_of(vcgeq_u8(class, vdupq_n_u8(CLASS_CTL))),
         .target_end = bits_of(outside),
     };
+}
+
+static inline struct masks block_classify(const uint8_t *at) {
+    struct masks low = masks_join(vector_classify(at), vector_classify(at + 16), 16);
+    struct masks high = masks_join(vector_classify(at + 32), vector_classify(at + 48), 16);
+    return masks_join(low, high, 32);
+}
+
+static inline bool vector_name_is(const uint8_t *name, const char *lower, size_t len) {
+    return name_is(name, lower, len);
 }
 
 #include "wire/head_template.h"

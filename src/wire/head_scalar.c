@@ -4,6 +4,7 @@
 
 #include "wire/byte_class.h"
 #include "wire/head_masks.h"
+#include "wire/header_lookup.h"
 
 #define VECTOR_BYTES 8
 
@@ -17,6 +18,18 @@ static inline struct masks vector_classify(const uint8_t *at) {
         masks.target_end |= (uint64_t)(c <= 0x20 || c >= 0x7F) << i;
     }
     return masks;
+}
+
+static inline struct masks block_classify(const uint8_t *at) {
+    struct masks masks = vector_classify(at);
+    for (size_t i = VECTOR_BYTES; i < BLOCK_BYTES; i += VECTOR_BYTES) {
+        masks = masks_join(masks, vector_classify(at + i), i);
+    }
+    return masks;
+}
+
+static inline bool vector_name_is(const uint8_t *name, const char *lower, size_t len) {
+    return name_is(name, lower, len);
 }
 
 #include "wire/head_template.h"

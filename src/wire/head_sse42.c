@@ -29,6 +29,23 @@ static inline struct masks vector_classify(const uint8_t *at) {
     };
 }
 
+static inline struct masks block_classify(const uint8_t *at) {
+    struct masks low = masks_join(vector_classify(at), vector_classify(at + 16), 16);
+    struct masks high = masks_join(vector_classify(at + 32), vector_classify(at + 48), 16);
+    return masks_join(low, high, 32);
+}
+
+static inline bool vector_name_is(const uint8_t *name, const char *lower, size_t len) {
+    const __m128i case_bit = _mm_set1_epi8(0x20);
+    __m128i low = _mm_or_si128(_mm_loadu_si128((const __m128i *)name), case_bit);
+    __m128i high = _mm_or_si128(_mm_loadu_si128((const __m128i *)(name + 16)), case_bit);
+    uint64_t same = bits_of(_mm_cmpeq_epi8(low, _mm_loadu_si128((const __m128i *)lower))) |
+                    bits_of(_mm_cmpeq_epi8(high, _mm_loadu_si128((const __m128i *)(lower + 16))))
+                        << 16;
+    /* The row is padded with NUL, and behind the name is the colon: they differ there at last. */
+    return (size_t)__builtin_ctzll(~same) == len;
+}
+
 #include "wire/head_template.h"
 
 #include "base/banned.h"

@@ -1,8 +1,12 @@
 /* The head parser. Included once by each of head_scalar.c, head_sse42.c, head_avx2.c and
  * head_neon.c, which first define
  *
- *     VECTOR_BYTES                           how many bytes a vector holds: 8, 16 or 32
- *     struct masks vector_classify(at)       what the VECTOR_BYTES bytes from `at` on may be
+ *     VECTOR_BYTES                       how many bytes a vector holds: 8, 16 or 32
+ *     struct masks vector_classify(at)   what the VECTOR_BYTES bytes from `at` on may be
+ *     struct masks block_classify(at)    the same of 64 bytes
+ *     bool vector_name_is(name, lower, len)
+ *                                        as name_is() of header_lookup.h, of a name that a colon
+ *                                        follows, and it may read HEADER_NAME_ROOM bytes of both
  *
  * so that there is one parser and four ways of looking at bytes. This file gives the function
  * `parse`, a head_parse_fn.
@@ -15,9 +19,9 @@
  * Invariants. (1) Of the illegal bytes in a head the first one decides, and nothing behind it is
  * looked at: hence the answer to a head does not depend on how it was cut into pieces. The
  * limits are judged in the same order: "too long" is the error of the first byte that may not be
- * there. (2) No byte at or behind `len` is read, not even within a vector. (3) No byte before
- * head->scan is looked at again but white space around a value, once; so feeding byte by byte
- * costs time linear in the head. */
+ * there. (2) No byte at or behind `len` is read, not even within a vector. (3) A call looks at
+ * no more than one block before head->scan, and once at the white space around a value; so
+ * feeding byte by byte costs time linear in the head. */
 #ifndef WIRE_HEAD_TEMPLATE_H
 #define WIRE_HEAD_TEMPLATE_H
 
@@ -29,12 +33,11 @@
 #include "wire/head_masks.h"
 #include "wire/header_lookup.h"
 
-#define BLOCK_BYTES 64
 #define METHOD_MAX  20
 
 #define INLINE            static inline __attribute__((always_inline))
 #define COLD              static __attribute__((noinline, cold))
-#define LIKELY(condition) __builtin_expect((condition), 1)
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
 
 enum phase { PHASE_START, PHASE_METHOD, PHASE_TARGET, PHASE_VERSION, PHASE_NAME, PHASE_VALUE };
 
@@ -45,76 +48,88 @@ struct walk {
     struct masks masks;
 };
 
-static struct masks masks_of_byte(uint8_t c) {
-    return (struct masks){
-        .name_end = !byte_is_token(c),
-        .value_end = !byte_is_value(c),
-        .target_end = c <= 0x20 || c >= 0x7F,
-    };
-}
-
-INLINE void masks_add(struct masks *masks, struct masks more, size_t at) {
-    masks->name_end |= more.name_end << at;
-    masks->value_end |= more.value_end << at;
-    masks->target_end |= more.target_end << at;
-}
-
-/* The last block, which is shorter: its last vector overlaps the one before instead of reaching
- * behind the end. */
-INLINE struct masks masks_of_tail(const uint8_t *bytes, size_t base, size_t end) {
+/* A whole input shorter than a vector. */
+COLD struct masks masks_of_bytes(const uint8_t *bytes, size_t len) {
     struct masks masks = {0};
-    size_t len = end - base;
-    size_t done = 0;
-    for (; len - done >= VECTOR_BYTES; done += VECTOR_BYTES) {
-        masks_add(&masks, vector_classify(bytes + base + done), done);
-    }
-    if (done == len) {
-        return masks;
-    }
-    if (end >= VECTOR_BYTES) {
-        struct masks last = vector_classify(bytes + end - VECTOR_BYTES);
-        size_t known = VECTOR_BYTES - (len - done);
-        last.name_end >>= known;
-        last.value_end >>= known;
-        last.target_end >>= known;
-        masks_add(&masks, last, done);
-        return masks;
-    }
-    for (; done < len; done++) {
-        masks_add(&masks, masks_of_byte(bytes[base + done]), done);
+    for (size_t i = 0; i < len; i++) {
+        uint8_t c = bytes[i];
+        masks.name_end |= (uint64_t)!byte_is_token(c) << i;
+        masks.value_end |= (uint64_t)!byte_is_value(c) << i;
+        masks.target_end |= (uint64_t)(c <= 0x20 || c >= 0x7F) << i;
     }
     return masks;
 }
 
+/* A whole input shorter than a block. The last vector overlaps the one before it instead of
+ * reaching behind the end. */
+INLINE struct masks masks_of_short(const uint8_t *bytes, size_t len) {
+    if (len < VECTOR_BYTES) {
+        return masks_of_bytes(bytes, len);
+    }
+    struct masks masks = vector_classify(bytes);
+    size_t last = len - VECTOR_BYTES;
+    for (size_t i = VECTOR_BYTES; i < last; i += VECTOR_BYTES) {
+        masks = masks_join(masks, vector_classify(bytes + i), i);
+    }
+    return masks_join(masks, vector_classify(bytes + last), last);
+}
+
+/* Takes the block from `base` on, or the last one that ends where the input does. A CR that is
+ * the last byte so far ends no value yet: the LF behind it has to be seen with it. */
 INLINE void walk_load(struct walk *walk, size_t base) {
-    walk->base = base;
-    if (LIKELY(walk->end - base >= BLOCK_BYTES)) {
-        walk->masks = (struct masks){0};
-        for (size_t i = 0; i < BLOCK_BYTES; i += VECTOR_BYTES) {
-            masks_add(&walk->masks, vector_classify(walk->bytes + base + i), i);
-        }
-    } else {
-        walk->masks = masks_of_tail(walk->bytes, base, walk->end);
+    size_t last = walk->end - BLOCK_BYTES;
+    walk->base = base < last ? base : last;
+    walk->masks = block_classify(walk->bytes + walk->base);
+    if (base >= last && walk->bytes[walk->end - 1] == '\r') {
+        walk->masks.value_end &= UINT64_MAX >> 1;
     }
 }
 
-/* The first position from `pos` on that `mask`, one of walk->masks, marks; walk->end where it
- * has not come yet. */
+INLINE void walk_begin(struct walk *walk, size_t pos) {
+    if (LIKELY(walk->end >= BLOCK_BYTES)) {
+        walk_load(walk, pos);
+        return;
+    }
+    walk->base = 0;
+    walk->masks = masks_of_short(walk->bytes, walk->end);
+    if (walk->end > 0 && walk->bytes[walk->end - 1] == '\r') {
+        walk->masks.value_end &= ~(UINT64_C(1) << (walk->end - 1));
+    }
+}
+
+/* Forgets what the masks say of the bytes before `pos`. */
+INLINE void walk_forget(struct walk *walk, size_t pos) {
+    if (pos > walk->base) {
+        uint64_t left = pos - walk->base < BLOCK_BYTES ? UINT64_MAX << (pos - walk->base) : 0;
+        walk->masks.name_end &= left;
+        walk->masks.value_end &= left;
+        walk->masks.target_end &= left;
+    }
+}
+
+/* The first position from `pos` on that `mask`, one of walk->masks, marks, where those before
+ * it have been forgotten; walk->end where it has not come yet. */
 INLINE size_t walk_to(struct walk *walk, size_t pos, const uint64_t *mask) {
-    for (;;) {
-        if (LIKELY(pos - walk->base < BLOCK_BYTES)) {
-            uint64_t bits = *mask >> (pos - walk->base);
-            if (LIKELY(bits != 0)) {
-                return pos + (size_t)__builtin_ctzll(bits);
-            }
-        }
+    if (LIKELY(*mask != 0)) {
+        return walk->base + (size_t)__builtin_ctzll(*mask);
+    }
+    do {
         size_t next = walk->base + BLOCK_BYTES;
         if (next >= walk->end) {
             return walk->end;
         }
         walk_load(walk, next);
-        pos = pos < next ? next : pos;
-    }
+        walk_forget(walk, pos);
+    } while (*mask == 0);
+    return walk->base + (size_t)__builtin_ctzll(*mask);
+}
+
+/* Forgets the line that ends in the CRLF which the mask of value ends begins with. */
+INLINE void walk_forget_line(struct walk *walk) {
+    uint64_t lf = walk->masks.value_end & (walk->masks.value_end - 1);
+    /* All bits up to the LF; all there are where the LF is in the next block. */
+    walk->masks.name_end &= ~(lf ^ (lf - 1));
+    walk->masks.value_end = lf & (lf - 1);
 }
 
 /* Which error the byte behind a legal method, target, name or value is. */
@@ -222,6 +237,7 @@ INLINE int parse_request_line(struct head *head, struct walk *walk,
         }
     }
     if (head->phase == PHASE_METHOD) {
+        walk_forget(walk, head->scan);
         size_t pos = walk_to(walk, head->scan, &walk->masks.name_end);
         size_t method_len = pos - head->line;
         if (method_len > METHOD_MAX && limits->line > METHOD_MAX) {
@@ -244,6 +260,7 @@ INLINE int parse_request_line(struct head *head, struct walk *walk,
         head->phase = PHASE_TARGET;
     }
     if (head->phase == PHASE_TARGET) {
+        walk_forget(walk, head->scan);
         size_t pos = walk_to(walk, head->scan, &walk->masks.target_end);
         if (line_too_long(head, limits, pos, end)) {
             return ERR_LINE_TOO_LONG;
@@ -276,22 +293,47 @@ COLD ssize_t parse_end(const uint8_t *bytes, size_t end, size_t line, size_t pos
     return bytes[pos + 1] == '\n' ? (ssize_t)pos + 2 : ERR_LINE_END;
 }
 
-/* The value lies between the colon and the CR at `end`; white space around it is no part of it
- * (RFC 9112 section 5.1). */
-INLINE void field_finish(struct field *field, const uint8_t *bytes, size_t end) {
-    size_t value = field->name + field->name_len + 1;
-    if (LIKELY(bytes[value] == ' ')) {
-        value++;
-    }
+/* White space around a value is no part of it: RFC 9112 section 5.1. The way for any white
+ * space; `end` is where the CR stands. */
+static __attribute__((noinline)) void field_trim(struct field *field, const uint8_t *bytes,
+                                                 size_t value, size_t end) {
     while (byte_is_space(bytes[value])) {
-        value++; /* ends at the CR at the latest */
+        value++; /* stops at the CR at the latest */
     }
     while (end > value && byte_is_space(bytes[end - 1])) {
         end--;
     }
     field->value = (uint32_t)value;
     field->value_len = (uint32_t)(end - value);
-    field->id = header_lookup(bytes + field->name, field->name_len);
+}
+
+/* The number of a name that a colon follows and another byte stands before. */
+INLINE uint8_t field_id(const struct walk *walk, size_t name_at, size_t name_len) {
+    const uint8_t *name = walk->bytes + name_at;
+    struct header_slot slot = header_slots[header_hash(name, name_len)];
+    if (slot.len != name_len) {
+        return HEADER_OTHER;
+    }
+    const char *lower = header_rows[slot.id].name;
+    bool same = LIKELY(walk->end - name_at >= HEADER_NAME_ROOM)
+                    ? vector_name_is(name, lower, name_len)
+                    : name_is(name, lower, name_len);
+    return same ? slot.id : HEADER_OTHER;
+}
+
+/* The field whose name begins at `line` and whose colon and CR have been found. */
+INLINE void field_finish(struct field *field, const struct walk *walk, size_t line, size_t colon,
+                         size_t cr) {
+    const uint8_t *bytes = walk->bytes;
+    /* The usual: one space before the value, none behind. No value holds a byte below the space
+     * but HTAB; at colon + 2 there may be the CR or LF. */
+    if (LIKELY(bytes[colon + 1] == ' ' && bytes[colon + 2] > ' ' && bytes[cr - 1] > ' ')) {
+        field->value = (uint32_t)colon + 2;
+        field->value_len = (uint32_t)cr - field->value;
+    } else {
+        field_trim(field, bytes, colon + 1, cr);
+    }
+    field->id = (enum header_id)field_id(walk, line, colon - line);
 }
 
 /* *( field-name ":" OWS field-value OWS CRLF ) CRLF: RFC 9112 section 5. */
@@ -301,51 +343,59 @@ INLINE ssize_t parse_fields(struct head *head, struct walk *walk,
     size_t end = walk->end;
     size_t line = head->line;
     size_t pos = head->scan;
-    uint32_t count = head->field_count;
-    enum phase phase = (enum phase)head->phase;
+    struct field *field = head->fields + head->field_count;
+    const struct field *fields_end = head->fields + limits->fields;
+    bool in_value = head->phase == PHASE_VALUE;
     ssize_t result = 0;
+    walk_forget(walk, pos);
     for (;;) {
-        if (phase == PHASE_NAME) {
-            if (count == limits->fields && pos < end && bytes[pos] != '\r') {
+        size_t colon;
+        if (LIKELY(!in_value)) {
+            if (field == fields_end && pos < end && bytes[pos] != '\r') {
                 return ERR_TOO_MANY_FIELDS;
             }
-            pos = walk_to(walk, pos, &walk->masks.name_end);
-            if (pos == end) {
+            colon = walk_to(walk, pos, &walk->masks.name_end);
+            if (colon == end) {
+                pos = end;
                 break;
             }
-            if (bytes[pos] != ':' || pos == line) {
-                result = parse_end(bytes, end, line, pos);
+            if (bytes[colon] != ':' || colon == line) {
+                pos = colon;
+                result = parse_end(bytes, end, line, colon);
                 break;
             }
-            head->fields[count].name = (uint32_t)line;
-            head->fields[count].name_len = (uint32_t)(pos - line);
-            phase = PHASE_VALUE;
-            pos++;
+            field->name = (uint32_t)line;
+            field->name_len = (uint32_t)(colon - line);
+            in_value = true;
+        } else {
+            colon = line + field->name_len;
         }
-        pos = walk_to(walk, pos, &walk->masks.value_end);
-        if (end - pos < 2 && (pos == end || bytes[pos] == '\r')) {
+        size_t cr = walk_to(walk, colon + 1, &walk->masks.value_end);
+        if (cr == end) {
+            pos = bytes[end - 1] == '\r' ? end - 1 : end;
             break;
         }
-        if (bytes[pos] != '\r' || bytes[pos + 1] != '\n') {
-            return value_error(bytes[pos]);
+        if (bytes[cr] != '\r' || bytes[cr + 1] != '\n') {
+            return value_error(bytes[cr]);
         }
-        field_finish(&head->fields[count], bytes, pos);
-        count++;
-        line = pos + 2;
+        field_finish(field, walk, line, colon, cr);
+        walk_forget_line(walk);
+        field++;
+        line = cr + 2;
         pos = line;
-        phase = PHASE_NAME;
+        in_value = false;
     }
-    head->phase = phase;
+    head->phase = in_value ? PHASE_VALUE : PHASE_NAME;
     head->line = (uint32_t)line;
     head->scan = (uint32_t)pos;
-    head->field_count = count;
+    head->field_count = (uint32_t)(field - head->fields);
     return result;
 }
 
 static ssize_t parse(struct head *head, const uint8_t *bytes, size_t len,
                      const struct head_limits *limits) {
     struct walk walk = {.bytes = bytes, .end = len < limits->head ? len : limits->head};
-    walk_load(&walk, head->scan);
+    walk_begin(&walk, head->scan);
     ssize_t result = 0;
     if (head->phase < PHASE_NAME) {
         result = parse_request_line(head, &walk, limits);

@@ -14,21 +14,27 @@
 #include "wire/header_id.h"
 #include "wire/header_slots.h"
 
-#define HEADER_NAME_MAX 31
+#define HEADER_NAME_ROOM 32 /* bytes of a row; names are shorter */
 
 struct header_row {
-    uint8_t len;
-    char name[HEADER_NAME_MAX];
+    char name[HEADER_NAME_ROOM]; /* padded with NUL; empty for HEADER_OTHER */
 };
 
-extern const struct header_row header_rows[HEADER_COUNT]; /* HEADER_OTHER: empty */
-extern const uint8_t header_slots[HEADER_SLOT_COUNT];     /* an id, HEADER_OTHER where free */
+struct header_slot {
+    uint8_t id; /* HEADER_OTHER where free */
+    uint8_t len;
+};
 
-/* The same as slot() of header_slots.py. `len` is at least 2. */
+extern const struct header_row header_rows[HEADER_COUNT];
+extern const struct header_slot header_slots[HEADER_SLOT_COUNT];
+
+/* The same as slot() of header_slots.py. `len` is at least 2, or it is 1 and the byte before the
+ * name and the one behind it may be read too. */
 static inline uint8_t header_hash(const uint8_t *name, size_t len) {
-    uint32_t ends = (uint32_t)name[0] | (uint32_t)name[1] << 8 | (uint32_t)name[len - 2] << 16 |
-                    (uint32_t)name[len - 1] << 24;
-    uint32_t key = (ends | 0x20202020u) + (uint32_t)len * HEADER_LENGTH_FACTOR;
+    const uint8_t *tail = name + len - 2;
+    uint32_t first = (uint32_t)(name[0] | name[1] << 8);
+    uint32_t last = (uint32_t)(tail[0] | tail[1] << 8);
+    uint32_t key = (first | last << 16 | 0x20202020u) + ((uint32_t)len << 7);
     return (uint8_t)(key * HEADER_SLOT_FACTOR >> 24);
 }
 
@@ -70,15 +76,6 @@ static inline bool name_is(const uint8_t *name, const char *lower, size_t len) {
         return (name_differ_4(name, lower) | name_differ_4(name + len - 4, lower + len - 4)) == 0;
     }
     return (name_differ_2(name, lower) | name_differ_2(name + len - 2, lower + len - 2)) == 0;
-}
-
-static inline enum header_id header_lookup(const uint8_t *name, size_t len) {
-    if (len < 2) {
-        return HEADER_OTHER;
-    }
-    uint8_t id = header_slots[header_hash(name, len)];
-    const struct header_row *row = &header_rows[id];
-    return row->len == len && name_is(name, row->name, len) ? (enum header_id)id : HEADER_OTHER;
 }
 
 #endif

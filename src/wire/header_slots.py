@@ -13,7 +13,6 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SLOTS = 256
-LENGTH_FACTOR = 0x01010101
 
 
 def rows() -> list[tuple[str, str]]:
@@ -23,10 +22,10 @@ def rows() -> list[tuple[str, str]]:
 
 
 def key(name: str) -> int:
-    """The 32 bits that header_hash() multiplies: first two bytes, last two, and the length."""
+    """The 32 bits that header_hash() multiplies: its first two bytes, its last two, and its length."""
     raw = name.encode()
     ends = raw[0] | raw[1] << 8 | raw[-2] << 16 | raw[-1] << 24
-    return ((ends | 0x20202020) + len(raw) * LENGTH_FACTOR) & 0xFFFFFFFF
+    return (ends | 0x20202020) + (len(raw) << 7)
 
 
 def slot(factor: int, value: int) -> int:
@@ -48,13 +47,12 @@ def main() -> None:
             break
     lines = [
         "/* Made by header_slots.py from HEADER_TABLE; not edited by hand. Included by",
-        " * header_id.c (the slots) and header_lookup.h (the factors). */",
+        " * header_id.c (the slots) and header_lookup.h (the factor). */",
         "#ifndef WIRE_HEADER_SLOTS_H",
         "#define WIRE_HEADER_SLOTS_H",
         "",
-        f"#define HEADER_SLOT_COUNT    {SLOTS}",
-        f"#define HEADER_LENGTH_FACTOR {LENGTH_FACTOR:#010x}u",
-        f"#define HEADER_SLOT_FACTOR   {factor:#010x}u",
+        f"#define HEADER_SLOT_COUNT  {SLOTS}",
+        f"#define HEADER_SLOT_FACTOR {factor:#010x}u",
         "",
         "#define HEADER_SLOTS(X) \\",
         *[f"    X({number}, {slots[number]}) \\" for number in sorted(slots)],
