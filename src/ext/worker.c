@@ -25,7 +25,7 @@ struct worker {
     bool ready; /* loop, server and gateway are whole */
     struct loop loop;
     struct server server;
-    struct wsgi *wsgi;
+    struct wsgi wsgi;
     PyObject *logger; /* owned */
     PyObject *raised; /* owned; what a signal handler raised */
     PyThreadState *thread;
@@ -124,7 +124,7 @@ static void end(struct worker *self) {
     leave(self);
     turn_until_stopped(self);
     enter(self);
-    wsgi_stop(self->wsgi);
+    wsgi_end(&self->wsgi);
     if (self->wakeup_fd >= 0) {
         uv_close((uv_handle_t *)&self->wakeup, NULL);
     }
@@ -135,8 +135,7 @@ static void end(struct worker *self) {
     loop_release(&self->loop);
     enter(self);
     server_release(&self->server);
-    wsgi_free(self->wsgi);
-    self->wsgi = NULL;
+    wsgi_release(&self->wsgi);
 }
 
 static int watch_wakeup(struct worker *self) {
@@ -168,7 +167,7 @@ static int *duplicate_sockets(PyObject *sockets, Py_ssize_t *count) {
     }
     *count = 0;
     Py_ssize_t size = PySequence_Fast_GET_SIZE(fast);
-    int *fds = PyMem_New(int, size > 0 ? size : 1);
+    int *fds = PyMem_Calloc((size_t)size + 1, sizeof(*fds));
     if (!fds) {
         PyErr_NoMemory();
     }
@@ -198,7 +197,7 @@ static int listen_on(struct worker *self, const struct server_config *config, Py
     if (!fds) {
         return -1;
     }
-    int err = server_init(&self->server, &self->loop, config, wsgi_gateway(self->wsgi), fds,
+    int err = server_init(&self->server, &self->loop, config, &self->wsgi.gateway, fds,
                           (uint32_t)count, (struct log_sink){on_log_waits, self});
     if (err) {
         while (count > 0) {
@@ -212,25 +211,17 @@ static int listen_on(struct worker *self, const struct server_config *config, Py
 
 /* Loop, gateway, wake-up and server, in this order; undone in the reverse. 0, or -1 with an
  * exception and nothing left. */
-static int make(struct worker *self, struct state *state, PyObject *app, PyObject *sockets,
-                const struct options *options, int access_log_fd, bool multiprocess) {
-    struct server_config config;
+static int make(struct worker *self, struct state *state, const struct wsgi_config *wsgi,
+                const struct server_config *config, PyObject *sockets) {
     int err = loop_init(&self->loop, (struct loop_hooks){enter, leave, self});
     if (err) {
         PyErr_Format(PyExc_OSError, "the loop cannot be made: %s", uv_strerror(err));
         return -1;
     }
-    self->wsgi = wsgi_new(&state->wsgi, &self->loop, app, self->logger, (int)options->threads,
-                          multiprocess);
-    if (!self->wsgi) {
-        goto fail_loop;
-    }
-    if (watch_wakeup(self) < 0) {
+    if (wsgi_init(&self->wsgi, &self->loop, &state->wsgi, wsgi) < 0 || watch_wakeup(self) < 0) {
         goto fail_wsgi;
     }
-    options_to_server(options, &config);
-    config.access_log_fd = access_log_fd;
-    if (listen_on(self, &config, sockets) < 0) {
+    if (listen_on(self, config, sockets) < 0) {
         goto fail_wakeup;
     }
     self->ready = true;
@@ -241,12 +232,10 @@ fail_wakeup:
         uv_close((uv_handle_t *)&self->wakeup, NULL);
     }
 fail_wsgi:
-    wsgi_free(self->wsgi);
-    self->wsgi = NULL;
-fail_loop:
     leave(self);
     loop_release(&self->loop);
     enter(self);
+    wsgi_release(&self->wsgi);
     return -1;
 }
 
@@ -335,8 +324,17 @@ static int worker_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         take_int(rest, "access_log_fd", &access_log_fd) == 0 &&
         take_bool(rest, "multiprocess", &multiprocess) == 0 && take_options(rest, &options) == 0) {
         Py_XSETREF(self->logger, error_logger());
-        if (self->logger) {
-            result = make(self, state, app, sockets, &options, access_log_fd, multiprocess);
+        struct server_config config;
+        options_to_server(&options, &config);
+        config.access_log_fd = access_log_fd;
+        struct wsgi_config wsgi = {.app = app,
+                                   .logger = self->logger,
+                                   .software = "freastal/" FREASTAL_VERSION,
+                                   .threads = (uint32_t)options.threads,
+                                   .listeners = (uint32_t)PyObject_Size(sockets),
+                                   .multiprocess = multiprocess};
+        if (self->logger && !PyErr_Occurred()) {
+            result = make(self, state, &wsgi, &config, sockets);
         }
     }
     Py_XDECREF(rest);
@@ -364,11 +362,16 @@ static PyObject *worker_run(PyObject *object, PyObject *unused) {
         return NULL;
     }
     self->life = RUNNING;
+    if (wsgi_begin(&self->wsgi, object) < 0) {
+        self->life = ENDED;
+        wsgi_end(&self->wsgi);
+        return NULL;
+    }
     leave(self);
     turn_until_stopped(self);
     enter(self);
     self->life = ENDED;
-    wsgi_stop(self->wsgi);
+    wsgi_end(&self->wsgi);
     loop_sweep(&self->loop);
     if (self->raised) {
         py_give_exception(self->raised); /* steals */
@@ -427,7 +430,7 @@ static PyObject *worker_counters(PyObject *object, PyObject *unused) {
         totals.failed = true;
     } else if (self->ready) {
         server_live(&self->server, count, &live);
-        wsgi_live(self->wsgi, count, &live);
+        count(&live, "calls", self->wsgi.jobs.live);
 #define X(name) count(&totals, #name, self->server.counters.name);
         SERVER_TOTALS(X)
 #undef X
@@ -451,7 +454,7 @@ static int worker_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->logger);
     Py_VISIT(self->raised);
-    return self->wsgi ? wsgi_traverse(self->wsgi, visit, arg) : 0;
+    return wsgi_traverse(&self->wsgi, visit, arg);
 }
 
 static void worker_dealloc(PyObject *object) {
