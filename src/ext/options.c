@@ -97,9 +97,9 @@ int options_set(struct options *options, PyObject *name, PyObject *value) {
 
 static PyObject *row_dict(const struct row *row) {
     return Py_BuildValue("{sssssNsNsN}", "name", row->name, "type",
-                         row->type == INT ? "int" : "float", "default",
-                         number(row, row->initial), "minimum", number(row, row->minimum),
-                         "maximum", number(row, row->maximum));
+                         row->type == INT ? "int" : "float", "default", number(row, row->initial),
+                         "minimum", number(row, row->minimum), "maximum",
+                         number(row, row->maximum));
 }
 
 PyObject *options_table(void) {

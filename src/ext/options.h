@@ -9,8 +9,8 @@
 
 /* A value of each row; FLOAT rows in seconds. */
 struct options {
-#define INT int64_t
-#define FLOAT double
+#define INT                                           int64_t
+#define FLOAT                                         double
 #define OPTION(name, type, initial, minimum, maximum) type name;
 #include "ext/options.def"
 #undef OPTION

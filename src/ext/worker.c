@@ -435,8 +435,7 @@ static PyObject *worker_counters(PyObject *object, PyObject *unused) {
         SERVER_TOTALS(X)
 #undef X
         for (int why = 0; why < CLOSE_COUNT; why++) {
-            count(&closed, close_why_name((enum close_why)why),
-                  self->server.counters.closed[why]);
+            count(&closed, close_why_name((enum close_why)why), self->server.counters.closed[why]);
         }
     }
     if (totals.failed || live.failed || closed.failed ||

@@ -22,7 +22,7 @@ def rows() -> list[tuple[str, str]]:
 
 
 def key(name: str) -> int:
-    """The 32 bits that header_hash() multiplies: its first two bytes, its last two, and its length."""
+    """The 32 bits that header_hash() multiplies: first and last two bytes, and the length."""
     raw = name.encode()
     ends = raw[0] | raw[1] << 8 | raw[-2] << 16 | raw[-1] << 24
     return (ends | 0x20202020) + (len(raw) << 7)
