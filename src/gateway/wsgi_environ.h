@@ -1,0 +1,99 @@
+/* The environ of a request (PEP 3333 "environ Variables").
+ *
+ * One template a listener holds every key that each request has; it is copied, so that CPython
+ * clones one table, and then overwritten. With the GIL, loop thread. */
+#ifndef GATEWAY_WSGI_ENVIRON_H
+#define GATEWAY_WSGI_ENVIRON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gateway/py_compat.h"
+#include "gateway/wsgi_text.h"
+#include "http/exchange.h"
+
+/* What every request of a worker shares. [borrows for the call] */
+struct wsgi_constants {
+    const char *software; /* SERVER_SOFTWARE */
+    bool multithread;
+    bool multiprocess;
+    PyObject *empty_input; /* wsgi.input of requests without a body */
+    PyObject *errors;      /* wsgi.errors */
+    PyObject *file_wrapper;
+};
+
+/* Keys that are looked up or set for each request: field, spelling. */
+#define WSGI_KEYS(X)                                                                               \
+    X(request_method, "REQUEST_METHOD")                                                            \
+    X(script_name, "SCRIPT_NAME")                                                                  \
+    X(path_info, "PATH_INFO")                                                                      \
+    X(query_string, "QUERY_STRING")                                                                \
+    X(raw_uri, "RAW_URI")                                                                          \
+    X(request_uri, "REQUEST_URI")                                                                  \
+    X(server_name, "SERVER_NAME")                                                                  \
+    X(server_port, "SERVER_PORT")                                                                  \
+    X(server_protocol, "SERVER_PROTOCOL")                                                          \
+    X(server_software, "SERVER_SOFTWARE")                                                          \
+    X(remote_addr, "REMOTE_ADDR")                                                                  \
+    X(remote_port, "REMOTE_PORT")                                                                  \
+    X(content_type, "CONTENT_TYPE")                                                                \
+    X(content_length, "CONTENT_LENGTH")                                                            \
+    X(wsgi_version, "wsgi.version")                                                                \
+    X(wsgi_url_scheme, "wsgi.url_scheme")                                                          \
+    X(wsgi_input, "wsgi.input")                                                                    \
+    X(wsgi_input_terminated, "wsgi.input_terminated")                                              \
+    X(wsgi_errors, "wsgi.errors")                                                                  \
+    X(wsgi_multithread, "wsgi.multithread")                                                        \
+    X(wsgi_multiprocess, "wsgi.multiprocess")                                                      \
+    X(wsgi_run_once, "wsgi.run_once")                                                              \
+    X(wsgi_file_wrapper, "wsgi.file_wrapper")
+
+struct wsgi_keys {
+#define X(field, text) PyObject *field;
+    WSGI_KEYS(X)
+#undef X
+};
+
+enum { WSGI_PEERS = 256 };
+
+/* REMOTE_ADDR and REMOTE_PORT of a peer, for its next request. */
+struct wsgi_peer {
+    struct peer peer;
+    PyObject *address; /* NULL: empty */
+    PyObject *port;
+};
+
+struct wsgi_environ {
+    /* read-only */
+    struct wsgi_keys keys;
+    struct wsgi_text texts;
+    /* private */
+    PyObject *headers[HEADER_COUNT]; /* "HTTP_HOST" …; NULL: not put into an environ so */
+    PyObject *http10;
+    PyObject *http11;
+    PyObject *empty;
+    PyObject *constants;  /* the template less what a listener adds */
+    PyObject **templates; /* one a listener; NULL before its first request */
+    uint32_t listeners;
+    struct wsgi_peer peers[WSGI_PEERS];
+};
+
+/* The environ, and two of its values for the log. */
+struct wsgi_request {
+    PyObject *environ;
+    PyObject *method;
+    PyObject *uri;
+};
+
+/* In zeroed memory, for requests of `listeners` listeners. 0, or -1 with an exception; to be
+ * released in either case. */
+int wsgi_environ_init(struct wsgi_environ *self, const struct wsgi_constants *constants,
+                      uint32_t listeners);
+void wsgi_environ_release(struct wsgi_environ *self);
+
+/* Everything of the request but its body. [gives all three of `out`] 0; or -1 with an exception,
+ * and nothing is given. */
+int wsgi_environ_make(struct wsgi_environ *self, const struct request *request,
+                      struct wsgi_request *out);
+
+#endif
