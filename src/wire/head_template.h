@@ -33,7 +33,7 @@
 #include "wire/head_masks.h"
 #include "wire/header_lookup.h"
 
-#define METHOD_MAX  20
+#define METHOD_MAX 20
 
 #define INLINE            static inline __attribute__((always_inline))
 #define COLD              static __attribute__((noinline, cold))

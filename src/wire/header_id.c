@@ -24,8 +24,7 @@ const struct header_slot header_slots[HEADER_SLOT_COUNT] = {
 };
 
 _Static_assert((int)HEADER_COUNT <= UINT8_MAX, "an id fits a slot");
-#define X(id, text)                                                                                \
-    _Static_assert((int)LEN_##id >= 2 && (int)LEN_##id < HEADER_NAME_ROOM, text);
+#define X(id, text) _Static_assert((int)LEN_##id >= 2 && (int)LEN_##id < HEADER_NAME_ROOM, text);
 HEADER_TABLE(X)
 #undef X
 
