@@ -51,6 +51,9 @@ LAST_WORDS = 1.0
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 
+POOL_THREADS = "freastal-"
+"""How the names begin that the core gives its threads (src/gateway/wsgi_pool.c)."""
+
 logger = logging.getLogger("freastal")
 
 
@@ -195,6 +198,11 @@ class _Process:
         """Do what the interpreter does at its exit, bounded by the watchdog."""
         if not self._stopping:
             self._watch(self._job.config.timeout_graceful_shutdown)
+        # The core does not wait for threads that are still in the application: they get the time
+        # to see that nobody listens any more, and to close what they were iterating.
+        for thread in threading.enumerate():
+            if thread.name.startswith(POOL_THREADS):
+                thread.join()
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
