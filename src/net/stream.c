@@ -15,14 +15,21 @@ void stream_write(struct stream *stream, struct chain *chain) {
     loop_flush_later(stream->loop, &stream->flushable);
 }
 
+/* What waits for the write beat, unless the stream is closed: nothing reaches its transport then. */
+static void flush_later(struct stream *stream) {
+    if (stream->why == CLOSE_NONE) {
+        loop_flush_later(stream->loop, &stream->flushable);
+    }
+}
+
 void stream_want_drained(struct stream *stream) {
     stream->want_drained = true;
-    loop_flush_later(stream->loop, &stream->flushable);
+    flush_later(stream);
 }
 
 void stream_shutdown(struct stream *stream) {
     stream->shut = true;
-    loop_flush_later(stream->loop, &stream->flushable);
+    flush_later(stream);
 }
 
 void stream_finish(struct stream *stream, enum close_why why) {

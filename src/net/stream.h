@@ -73,7 +73,7 @@ static inline void stream_read_stop(struct stream *stream) {
  * On a closed stream, or after stream_shutdown, the pieces end at once. */
 void stream_write(struct stream *stream, struct chain *chain);
 
-/* Asks for `drained`, once. */
+/* Asks for `drained`, once. Nothing on a closed stream; the same for the next two. */
 void stream_want_drained(struct stream *stream);
 
 /* Ends our direction when the output has left. Nothing may be written afterwards. */
