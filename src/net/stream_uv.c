@@ -139,6 +139,24 @@ static int gather(const struct chain *out, struct iovec iov[WRITE_PIECES], size_
     return count;
 }
 
+/* Whose fault a failed write is. A file that cannot be read is ours: the peer must see a cut. */
+static enum close_why write_failure(int error) {
+    switch (error) {
+    case ENOMEM:
+    case ENOBUFS:
+        return CLOSE_NOMEM;
+    case EPIPE:
+    case ECONNRESET:
+    case ENOTCONN:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+        return CLOSE_PEER_RESET;
+    default:
+        return CLOSE_SYSTEM;
+    }
+}
+
 /* Bytes sent, 0 where a file ended before its piece, or -1 with errno. `asked`: bytes tried. */
 static ssize_t send_first(struct stream_uv *self, size_t *asked) {
     struct chain *out = &self->stream.out;
@@ -175,7 +193,7 @@ static bool write_out(struct stream_uv *self) {
         }
         if (sent <= 0) {
             /* 0: the file is shorter than was promised; the response cannot be completed. */
-            stream_close(stream, sent == 0 ? CLOSE_CUT : CLOSE_PEER_RESET);
+            stream_close(stream, sent == 0 ? CLOSE_CUT : write_failure(errno));
             return false;
         }
         stream->progress = loop_now(loop);
