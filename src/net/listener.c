@@ -12,7 +12,7 @@
 /* Connections taken in one read beat: more would let a flood of them starve the open ones. */
 enum { BATCH = 64 };
 
-/* How long accepting rests when the process has no descriptor or no memory left. */
+/* How long accepting rests when the process has no descriptor or no memory left, in ms. */
 enum { REST_MS = 1000 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -42,20 +42,29 @@ static bool accept_one(struct listener *listener) {
         return true;
     }
     switch (errno) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-        listener->exhausted++;
-        loop_timer_set(listener->loop, &listener->retry, loop_now(listener->loop) + REST_MS);
-        watch(listener);
-        return false;
     case EAGAIN:
         return false;
-    default:
-        /* EINTR, ECONNABORTED and the errors of a connection that is gone: the next one. */
+    case EINTR:
+    case ECONNABORTED:
+    case EPERM: /* a firewall's word, accept(2) */
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ETIMEDOUT:
+        /* That connection is gone: the next one. */
         return true;
+    default:
+        break;
     }
+    /* No descriptor, no memory, or an error of the listening socket itself, which would come
+     * again at once: rest. */
+    listener->exhausted++;
+    loop_timer_set(listener->loop, &listener->retry, loop_now(listener->loop) + REST_MS);
+    watch(listener);
+    return false;
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {

@@ -20,7 +20,7 @@ struct listener {
     bool paused;
     bool closed;
     uint64_t accepted;
-    uint64_t exhausted; /* times that accept found no descriptor or no memory */
+    uint64_t exhausted; /* times that accept rested: no descriptor, no memory, a bad socket */
     /* private */
     void (*accept)(struct listener *listener, int fd, const struct peer *peer);
     void (*after_close)(struct listener *listener);

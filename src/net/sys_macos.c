@@ -20,9 +20,9 @@ int sys_accept(int listener, struct sockaddr_storage *address, socklen_t *len) {
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
         fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on)) < 0) {
-        int error = errno;
+        /* EINVAL where the peer has gone again: the connection's fault, not the listener's. */
         close(fd);
-        errno = error;
+        errno = ECONNABORTED;
         return -1;
     }
     if (address->ss_family == AF_INET || address->ss_family == AF_INET6) {
