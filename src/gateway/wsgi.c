@@ -110,16 +110,14 @@ static int fill(struct chain *chain, struct loop *loop, struct wsgi_output *outp
     return err;
 }
 
+/* The protocol has refused what the application answered; a header is blamed by its name. */
 static void log_refused(const struct wsgi_job *job, int err) {
     char name[128];
+    PyObject *path = wsgi_job_path(job);
     wsgi_head_blame(&job->head, name, sizeof(name));
-    if (name[0]) {
-        wsgi_log(job->wsgi->logger, "error", "the application's response: %U %U: %s: %s",
-                 job->method, job->uri, err_text(err), name);
-    } else {
-        wsgi_log(job->wsgi->logger, "error", "the application's response: %U %U: %s", job->method,
-                 job->uri, err_text(err));
-    }
+    wsgi_log(job->wsgi->logger, "error", "the response to %U %U: %s%s%s", job->method, path,
+             err_text(err), name[0] ? ": " : "", name);
+    Py_DECREF(path);
 }
 
 /* The exchange has ended: the job has none any more. */
@@ -157,8 +155,7 @@ static void send_pieces(struct wsgi_job *job, bool last) {
     struct loop *loop = job->wsgi->loop;
     struct chain body = {0};
     if (fill(&body, loop, &job->output)) {
-        wsgi_log(job->wsgi->logger, "error", "out of memory in a response: %U %U", job->method,
-                 job->uri);
+        log_refused(job, ERR_NOMEM);
         chain_drop(&body, &loop->pieces, &loop->trash);
         exchange_reset(job->exchange);
         end_exchange(job);

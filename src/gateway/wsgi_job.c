@@ -188,6 +188,26 @@ static int take_written(struct wsgi_job *job) {
     return 0;
 }
 
+PyObject *wsgi_job_path(const struct wsgi_job *job) {
+    Py_ssize_t len = PyUnicode_GET_LENGTH(job->uri);
+    Py_ssize_t end = PyUnicode_FindChar(job->uri, '?', 0, len, 1);
+    PyObject *path = PyUnicode_Substring(job->uri, 0, end >= 0 ? end : len);
+    if (!path) {
+        PyErr_Clear();
+        path = Py_NewRef(job->method);
+    }
+    return path;
+}
+
+/* The exception that is set, and what it happened in. */
+static void log_exception(const struct wsgi_job *job, const char *what) {
+    PyObject *exception = py_take_exception();
+    PyObject *path = wsgi_job_path(job);
+    py_give_exception(exception);
+    wsgi_log_exception(job->wsgi->logger, "%s: %U %U", what, job->method, path);
+    Py_DECREF(path);
+}
+
 /* The application has failed, by the exception that is set: logs it. */
 static void fail(struct wsgi_job *job) {
     /* write() has told the application so, and it has not taken it as a mistake of its own. */
@@ -195,8 +215,7 @@ static void fail(struct wsgi_job *job) {
     if (expected) {
         PyErr_Clear();
     } else {
-        wsgi_log_exception(job->wsgi->logger, "error in the application: %U %U", job->method,
-                           job->uri);
+        log_exception(job, "error in the application");
     }
     Py_CLEAR(job->output.pieces);
     if (take_written(job)) {
@@ -473,8 +492,7 @@ static void call_close(struct wsgi_job *job) {
     }
     PyObject *done = close_method ? PyObject_CallNoArgs(close_method) : NULL;
     if (!done) {
-        wsgi_log_exception(job->wsgi->logger, "error in the close() of a response: %U %U",
-                           job->method, job->uri);
+        log_exception(job, "error in the close() of a response");
     }
     Py_XDECREF(done);
     Py_XDECREF(close_method);

@@ -113,6 +113,10 @@ bool wsgi_job_must_close(const struct wsgi_job *job);
 /* Calls close() and drops all references. To CLOSED, from any other state. */
 void wsgi_job_close(struct wsgi_job *job);
 
+/* What the log calls the request: its target without the query, which may hold secrets. [new]
+ * Never NULL; no exception may be set. */
+PyObject *wsgi_job_path(const struct wsgi_job *job);
+
 /* Empties the output. */
 void wsgi_output_clear(struct wsgi_output *output);
 

@@ -31,6 +31,7 @@ def test_whole_files(files: Server, kind: str) -> None:
                 if length:
                     assert answer.framing == "length"
     if kind in ("file", "reader", "nofile"):
+        files.await_event("close file", 10)
         assert files.events == ["close file"] * 10
 
 
@@ -112,6 +113,7 @@ def test_pipelined_files(files: Server) -> None:
         client.send(b"".join(request("GET", f"/?size={size}&length={size}") for size in sizes))
         for size in sizes:
             assert client.response().body == pattern(size)
+    files.await_event("close file", 5)
     assert files.events == ["close file"] * 5
 
 
