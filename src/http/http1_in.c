@@ -47,15 +47,27 @@ void http1_update_reading(struct http1 *conn) {
     }
 }
 
+static bool body_over(const struct http1_exchange *ex) {
+    switch (ex->rules.body) {
+    case BODY_LENGTH:
+        return ex->body_left == 0;
+    case BODY_CHUNKED:
+        return ex->chunks.done;
+    case BODY_NONE:
+        break;
+    }
+    return true;
+}
+
 /* The next run of body bytes in `conn->in`: its length, and how many bytes of the wire it took.
  * Neither where more bytes are needed. 0 or a negative error. */
 static int next_run(struct http1_exchange *ex, struct slice *data, size_t *used) {
-    struct slice in = slice_of(NULL, 0);
-    *data = in;
+    *data = slice_of(NULL, 0);
     *used = 0;
-    if (ex->conn->in) {
-        in = buf_slice(ex->conn->in);
+    if (!ex->conn->in || body_over(ex)) {
+        return 0; /* bytes behind the body are the next request's */
     }
+    struct slice in = buf_slice(ex->conn->in);
     if (ex->rules.body == BODY_LENGTH) {
         data->at = in.at;
         data->len = in.len < ex->body_left ? in.len : (size_t)ex->body_left;
@@ -71,18 +83,6 @@ static int next_run(struct http1_exchange *ex, struct slice *data, size_t *used)
         *used += (size_t)n;
     }
     return 0;
-}
-
-static bool body_over(const struct http1_exchange *ex) {
-    switch (ex->rules.body) {
-    case BODY_LENGTH:
-        return ex->body_left == 0;
-    case BODY_CHUNKED:
-        return ex->chunks.done;
-    case BODY_NONE:
-        break;
-    }
-    return true;
 }
 
 void http1_deliver_body(struct http1_exchange *ex) {
