@@ -15,7 +15,7 @@ void stream_write(struct stream *stream, struct chain *chain) {
     loop_flush_later(stream->loop, &stream->flushable);
 }
 
-/* What waits for the write beat, unless the stream is closed: nothing reaches its transport then. */
+/* Leaves it to the write beat; nothing may reach the transport of a closed stream. */
 static void flush_later(struct stream *stream) {
     if (stream->why == CLOSE_NONE) {
         loop_flush_later(stream->loop, &stream->flushable);
