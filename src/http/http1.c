@@ -112,6 +112,7 @@ static void next_request(struct http1 *conn) {
     http1_set_tx(conn, TX_IDLE);
     if (conn->in && conn->stream->out.bytes > HTTP1_HIGH_WATER) {
         stream_want_drained(conn->stream);
+        http1_set_due(conn, 0);
         return;
     }
     if (conn->in) {
@@ -254,7 +255,9 @@ static void on_eof(struct stream *stream) {
 
 static void on_drained(struct stream *stream) {
     struct http1 *conn = stream->user;
-    if (conn->ex && conn->ex->started) {
+    /* The wish may be that of an exchange before this one. */
+    if (conn->ex && conn->ex->want_drained) {
+        conn->ex->want_drained = false;
         conn->ex->events |= EVENT_DRAINED;
         http1_queue(conn->ex);
     } else if (conn->rx == RX_IDLE && conn->in) {

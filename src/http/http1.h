@@ -51,6 +51,7 @@ struct http1_exchange {
     bool over;       /* the gateway is done with it */
     bool running;    /* the gateway is being called */
     bool want_body;
+    bool want_drained;
     bool continue_due; /* the peer waits for 100 Continue (RFC 9110 section 10.1.1) */
     /* request */
     struct head head;

@@ -317,7 +317,9 @@ int http1_send_body(struct exchange *exchange, struct chain *body, bool last) {
 void http1_want_drained(struct exchange *exchange) {
     struct http1_exchange *ex = own(exchange);
     if (ex->conn && !ex->over) {
+        ex->want_drained = true;
         stream_want_drained(ex->conn->stream);
+        http1_arm(ex->conn);
     }
 }
 
