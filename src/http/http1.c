@@ -214,8 +214,10 @@ static void on_read(struct stream *stream, struct buf *buf) {
     if (conn->rx == RX_LINGER) {
         conn->lingered += buf_len(buf);
         buf_give(buf);
-        if (conn->lingered > HTTP1_LINGER_BYTES) {
+        if (conn->lingered > HTTP1_LINGER_BYTES && chain_empty(&stream->out)) {
             stream_close(stream, conn->end);
+        } else {
+            http1_update_reading(conn);
         }
         return;
     }
@@ -237,10 +239,13 @@ static void on_eof(struct stream *stream) {
     struct http1 *conn = stream->user;
     switch ((enum rx)conn->rx) {
     case RX_BODY:
-        if (conn->tx == TX_WAIT) {
-            http1_refuse(conn, ERR_BODY_CUT);
-        } else {
-            stream_close(stream, CLOSE_PEER_EOF);
+        if (conn->tx == TX_DONE) {
+            conn->ex->close = true; /* it need not wait for the rest */
+            break;
+        }
+        http1_refuse(conn, ERR_BODY_CUT);
+        if (conn->rx == RX_LINGER) {
+            finish(conn, conn->end);
         }
         break;
     case RX_LINGER:
@@ -291,12 +296,15 @@ static const struct stream_events http1_events = {
     .closed = on_closed,
 };
 
-/* The time-out of the present state has come. */
+/* The time-out of the present state has come. While output waits, only timeout_write can end
+ * what the peer still reads, however slowly. */
 static void expire(struct http1 *conn) {
     switch ((enum rx)conn->rx) {
     case RX_IDLE:
         if (conn->fresh) {
             http1_refuse(conn, ERR_HEAD_TIMEOUT);
+        } else if (!chain_empty(&conn->stream->out)) {
+            http1_set_due(conn, conn->server->config.timeout_keep_alive);
         } else {
             stream_close(conn->stream, CLOSE_IDLE_TIMEOUT);
         }
@@ -305,14 +313,20 @@ static void expire(struct http1 *conn) {
         http1_refuse(conn, ERR_HEAD_TIMEOUT);
         break;
     case RX_BODY:
-        http1_refuse(conn, ERR_BODY_TIMEOUT);
+        if (conn->tx != TX_DONE) {
+            http1_refuse(conn, ERR_BODY_TIMEOUT);
+        }
         break;
     case RX_DRAIN:
         http1_detach(conn);
         http1_linger(conn, CLOSE_BODY_TIMEOUT);
         break;
     case RX_LINGER:
-        stream_close(conn->stream, conn->end);
+        if (!chain_empty(&conn->stream->out)) {
+            http1_set_due(conn, HTTP1_LINGER_MS);
+        } else {
+            stream_close(conn->stream, conn->end);
+        }
         break;
     case RX_DONE:
     case RX_CLOSED:
@@ -390,6 +404,7 @@ void http1_stop(struct http1 *conn) {
 }
 
 void http1_abandon(struct http1 *conn) {
-    bool mute = conn->tx == TX_IDLE || conn->tx == TX_CLOSED;
-    stream_close(conn->stream, mute ? CLOSE_STOPPED : CLOSE_STOPPED_LATE);
+    bool owes = conn->tx != TX_IDLE && conn->tx != TX_CLOSED;
+    bool late = owes || !chain_empty(&conn->stream->out);
+    stream_close(conn->stream, late ? CLOSE_STOPPED_LATE : CLOSE_STOPPED);
 }

@@ -27,9 +27,10 @@ static bool wants_bytes(const struct http1 *conn) {
         return !conn->in;
     case RX_BODY:
         return conn->ex->want_body && !(conn->ex->events & EVENT_BODY);
+    case RX_LINGER:
+        return conn->lingered <= HTTP1_LINGER_BYTES;
     case RX_HEAD:
     case RX_DRAIN:
-    case RX_LINGER:
         return true;
     case RX_DONE:
     case RX_CLOSED:

@@ -266,15 +266,15 @@ static int fit(struct http1_exchange *ex, struct chain *body, bool last) {
     return 0;
 }
 
-/* The response cannot be completed. Where its framing shows the peer that something is missing,
- * what was sent before still arrives; else only a reset can tell. */
+/* The response cannot be completed. Where the peer will see that something is missing, by the
+ * framing or because nothing came, what was sent before still arrives; else only a reset tells. */
 static void cut(struct http1 *conn) {
     struct http1_exchange *ex = conn->ex;
     bool shows = ex->framing == FRAMING_LENGTH || ex->framing == FRAMING_CHUNKED;
     bool begun = conn->tx == TX_BODY;
     ex->over = true;
     http1_detach(conn);
-    if (begun && shows) {
+    if (!begun || shows) {
         http1_linger(conn, CLOSE_CUT);
     } else {
         stream_close(conn->stream, CLOSE_CUT);
