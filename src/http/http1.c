@@ -70,6 +70,9 @@ static void free_exchange(struct http1_exchange *ex, struct server *server) {
     runnable_cancel(&ex->runnable);
     access_entry_drop(&ex->entry);
     slab_give(&server->exchange_slab, ex);
+    if (server->state == SERVER_STOPPING) {
+        server_settle(server);
+    }
 }
 
 void http1_detach(struct http1 *conn) {

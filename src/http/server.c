@@ -1,6 +1,7 @@
 /* What the connections of a worker share; see server.h.
  *
- * Stopping: SERVING -> STOPPING (server_stop) -> STOPPED (no connection, no listener left).
+ * Stopping: SERVING -> STOPPING (server_stop) -> STOPPED (no connection, no listener, no exchange left
+ * whose gateway has not been told).
  * What the kernel has queued is accepted first; idle connections are closed one read beat later,
  * so that a request whose bytes had arrived is still served. */
 #include "http/server.h"
@@ -26,11 +27,10 @@ static void on_accept(struct listener *listener, int fd, const struct peer *peer
     http1_open(server, fd, peer, (uint32_t)(listener - server->listeners));
 }
 
-static void settle_state(struct server *server) {
-    if (server->state == SERVER_STOPPING && server->connections == 0 &&
-        server->listeners_open == 0) {
+void server_settle(struct server *server) {
+    if (server->state == SERVER_STOPPING && server->swept && server->connections == 0 &&
+        server->listeners_open == 0 && server->exchange_slab.live == 0) {
         loop_timer_stop(server->loop, &server->deadline);
-        runnable_cancel(&server->idle_sweep);
         server->state = SERVER_STOPPED;
     }
 }
@@ -54,7 +54,7 @@ void server_closed(struct server *server, enum close_why why) {
             listener_resume(&server->listeners[i]);
         }
     }
-    settle_state(server);
+    server_settle(server);
 }
 
 static void for_each_conn(struct server *server, void (*act)(struct http1 *conn)) {
@@ -68,7 +68,9 @@ static void for_each_conn(struct server *server, void (*act)(struct http1 *conn)
 
 static void on_idle_sweep(struct runnable *runnable) {
     struct server *server = LIST_OWNER(runnable, struct server, idle_sweep);
+    server->swept = true;
     for_each_conn(server, http1_stop);
+    server_settle(server);
 }
 
 static void on_deadline(struct loop_timer *timer) {
@@ -80,7 +82,7 @@ static void on_listener_closed(struct listener *listener) {
     struct server *server = listener->user;
     close(listener->fd);
     server->listeners_open--;
-    settle_state(server);
+    server_settle(server);
 }
 
 void server_stop(struct server *server, uint64_t grace) {

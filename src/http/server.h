@@ -69,6 +69,7 @@ struct server {
     uint32_t listeners_open;
     struct loop_timer deadline; /* of a graceful stop */
     struct runnable idle_sweep; /* closes idle connections of a graceful stop */
+    bool swept;                 /* it has */
 };
 
 /* Readies a server on `loop`. `fds`: `count` listening sockets; [takes them] on success, and
@@ -95,6 +96,9 @@ enum { SERVER_NAME_LINE = sizeof("Server: freastal\r\n") - 1 };
 /* http/ only: a connection has been opened or closed; pauses and resumes accepting. */
 void server_opened(struct server *server);
 void server_closed(struct server *server, enum close_why why);
+
+/* http/ only: a connection, a listener or an exchange has gone: is a graceful stop over? */
+void server_settle(struct server *server);
 
 /* Live C objects: connections, exchanges, streams, buffers and pieces not given back. `each` is
  * called with each name and number. */
