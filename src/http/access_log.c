@@ -1,6 +1,7 @@
 /* The access log; see access_log.h. */
 #include "http/access_log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -24,6 +25,9 @@ static void write_batch(struct access_log *log) {
     size_t written = 0;
     while (written < log->len) {
         ssize_t n = write(log->fd, log->batch + written, log->len - written);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
         if (n <= 0) {
             log->lost++;
             break;
