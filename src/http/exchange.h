@@ -54,7 +54,7 @@ struct response_field {
 
 /* A final response's head, to be checked and rendered. [borrows until send_head returns] */
 struct response_head {
-    int status;          /* 200 to 599 */
+    int status;          /* 200 to 999 */
     struct slice reason; /* may be empty */
     const struct response_field *fields;
     size_t field_count;
