@@ -1,7 +1,7 @@
 /* What the connections of a worker share; see server.h.
  *
- * Stopping: SERVING -> STOPPING (server_stop) -> STOPPED (no connection, no listener, no exchange left
- * whose gateway has not been told).
+ * Stopping: SERVING -> STOPPING (server_stop) -> STOPPED (no connection and no listener left, and
+ * no exchange whose gateway has not been told).
  * What the kernel has queued is accepted first; idle connections are closed one read beat later,
  * so that a request whose bytes had arrived is still served. */
 #include "http/server.h"
