@@ -163,10 +163,10 @@ static void send_pieces(struct wsgi_job *job, bool last) {
     }
     int err = exchange_send_body(job->exchange, &body, last);
     /* What a file has beyond the Content-Length is no mistake. */
-    if (err && err != ERR_GONE && !(err == ERR_RESPONSE_LONG && job->wrapped)) {
+    if (err < 0 && err != ERR_GONE && !(err == ERR_RESPONSE_LONG && job->wrapped)) {
         log_refused(job, err);
     }
-    if (err == ERR_RESPONSE_LONG && !last) {
+    if ((err == ERR_RESPONSE_LONG || err == EXCHANGE_ENOUGH) && !last) {
         (void)exchange_send_body(job->exchange, &body, true);
     } else if (err == ERR_GONE && !last) {
         exchange_reset(job->exchange);

@@ -62,22 +62,23 @@ static int read_status(struct wsgi_head *head, PyObject *object) {
     return 0;
 }
 
-/* The items of a list or a tuple, in place. [borrows object until Python code runs] NULL for
- * other objects. */
-static PyObject *const *items_of(PyObject *object, Py_ssize_t *count) {
+/* The items of a list or a tuple, in place; there may be none. [borrows object until Python code
+ * runs] False for other objects. */
+static bool items_of(PyObject *object, PyObject *const **items, Py_ssize_t *count) {
     if (!PyList_Check(object) && !PyTuple_Check(object)) {
-        return NULL;
+        return false;
     }
     *count = PySequence_Fast_GET_SIZE(object);
-    return PySequence_Fast_ITEMS(object);
+    *items = PySequence_Fast_ITEMS(object);
+    return true;
 }
 
 /* One pair. [borrows pair] 0, or -1 with an exception. */
 static int read_pair(struct wsgi_head *head, PyObject *pair) {
     Py_ssize_t parts = 0;
-    PyObject *const *part = items_of(pair, &parts);
+    PyObject *const *part;
     struct response_field *field = &head->fields[head->count];
-    if (!part) {
+    if (!items_of(pair, &part, &parts)) {
         return wrong_type("each response header", "a tuple of name and value", pair);
     }
     if (parts != 2) {
@@ -120,9 +121,9 @@ static int make_room(struct wsgi_head *head, size_t count) {
 
 int wsgi_head_set(struct wsgi_head *head, PyObject *status, PyObject *headers) {
     Py_ssize_t count = 0;
-    PyObject *const *pairs = items_of(headers, &count);
+    PyObject *const *pairs;
     wsgi_head_clear(head);
-    if (!pairs) {
+    if (!items_of(headers, &pairs, &count)) {
         return wrong_type("the response headers", "a list of tuples", headers);
     }
     if (make_room(head, (size_t)count)) {

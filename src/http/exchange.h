@@ -62,6 +62,10 @@ struct response_head {
                                so; -1: not known */
 };
 
+/* What exchange_send_body returns, without `last`, for a response that has no body: what more
+ * there is of it need not be made. */
+enum { EXCHANGE_ENOUGH = 1 };
+
 struct exchange_ops {
     int (*send_head)(struct exchange *exchange, const struct response_head *head);
     int (*send_body)(struct exchange *exchange, struct chain *body, bool last);
@@ -105,7 +109,7 @@ static inline int exchange_send_head(struct exchange *exchange, const struct res
 
 /* Sends the next pieces of the body. [takes all pieces, whatever is returned]
  * `last` ends the exchange. Bytes of a response that has no body (HEAD, 204, 304) are dropped.
- * 0; ERR_RESPONSE_LONG: what exceeded Content-Length was dropped; ERR_RESPONSE_SHORT: `last`
+ * 0; EXCHANGE_ENOUGH; ERR_RESPONSE_LONG: what exceeded Content-Length was dropped; ERR_RESPONSE_SHORT: `last`
  * came too early, the connection is cut; ERR_STATE before the head; ERR_NOMEM: cut; ERR_GONE. */
 static inline int exchange_send_body(struct exchange *exchange, struct chain *body, bool last) {
     return exchange->ops->send_body(exchange, body, last);

@@ -300,7 +300,7 @@ int http1_send_body(struct exchange *exchange, struct chain *body, bool last) {
     }
     if (!last) {
         http1_arm(conn);
-        return err;
+        return err == 0 && ex->framing == FRAMING_NONE ? EXCHANGE_ENOUGH : err;
     }
     if (ex->framing == FRAMING_LENGTH && ex->length_left > 0) {
         cut(conn);
@@ -357,10 +357,22 @@ static enum close_why refusal(int err) {
     }
 }
 
+/* Was the request that is refused a HEAD, as far as is known? */
+static bool asks_for_head(const struct http1 *conn) {
+    const struct http1_exchange *ex = conn->ex;
+    if (!ex) {
+        return false;
+    }
+    if (conn->rx != RX_HEAD) {
+        return ex->rules.is_head;
+    }
+    return ex->head.method_len > 0 && conn->in &&
+           slice_equal(head_method(&ex->head, buf_slice(conn->in).at), SLICE("HEAD"));
+}
+
 /* The whole answer to a refused request; NULL where memory is short. */
 static struct piece *refusal_answer(struct http1 *conn, int err) {
     struct slice text = slice_of(err_text(err), strlen(err_text(err)));
-    bool is_head = conn->ex && conn->rx != RX_HEAD && conn->ex->rules.is_head;
     struct seen none = {0};
     struct piece *piece = piece_own(&conn->stream->loop->pieces, OWN_LINES + 2 * text.len + 128);
     if (!piece) {
@@ -372,7 +384,7 @@ static struct piece *refusal_answer(struct http1 *conn, int err) {
     at = put(at, SLICE("Content-Type: text/plain; charset=utf-8\r\nContent-Length: "));
     at = put_number(at, text.len + 1);
     at = put(at, SLICE("\r\nConnection: close\r\n\r\n"));
-    if (!is_head) {
+    if (!asks_for_head(conn)) {
         at = put(at, text);
         *at++ = '\n';
     }
