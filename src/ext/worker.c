@@ -35,7 +35,10 @@ struct worker {
     struct runnable on_log;
     struct runnable on_stop;
     bool stop_posted;
-    uint64_t stop_grace; /* ms */
+    uint64_t stop_grace;        /* ms */
+    unsigned long ident;        /* of the thread that runs */
+    struct loop_timer patience; /* with calls that go on when their connections are gone */
+    bool impatient;
 };
 
 /* --- what the floors below call --- */
@@ -76,13 +79,27 @@ static void drain_log(struct runnable *runnable) {
     }
 }
 
+static void on_patience(struct loop_timer *timer) {
+    LIST_OWNER(timer, struct worker, patience)->impatient = true;
+}
+
+/* Loop thread, run beat. */
+static void stop(struct worker *self, uint64_t grace) {
+    uint64_t due = loop_now(&self->loop) + grace;
+    struct timer *patience = &self->patience.timer;
+    server_stop(&self->server, grace);
+    if (!timer_is_set(patience) || due < patience->due) {
+        loop_timer_set(&self->loop, &self->patience, due);
+    }
+}
+
 static void run_signal_handlers(struct runnable *runnable) {
     struct worker *self = LIST_OWNER(runnable, struct worker, on_signals);
     if (PyErr_CheckSignals() == 0) {
         return;
     }
     Py_XSETREF(self->raised, py_take_exception());
-    server_stop(&self->server, 0);
+    stop(self, 0);
 }
 
 static void on_wakeup(uv_poll_t *poll, int status, int events) {
@@ -102,16 +119,18 @@ static void on_wakeup(uv_poll_t *poll, int status, int events) {
 static void carry_out_stop(struct runnable *runnable) {
     struct worker *self = LIST_OWNER(runnable, struct worker, on_stop);
     self->stop_posted = false;
-    server_stop(&self->server, self->stop_grace);
+    stop(self, self->stop_grace);
 }
 
 /* --- making and freeing --- */
 
-/* Turns until the server has stopped. Without the GIL. */
+/* Turns until the server has stopped and no call of the application is left: a thread may still
+ * be in a close(), and is waited for as long as a request would be. Without the GIL. */
 static void turn_until_stopped(struct worker *self) {
-    while (self->server.state != SERVER_STOPPED) {
+    while (self->server.state != SERVER_STOPPED || (self->wsgi.jobs.live > 0 && !self->impatient)) {
         loop_turn(&self->loop, true);
     }
+    loop_timer_stop(&self->loop, &self->patience);
 }
 
 /* Ends what run() did not end, and frees. */
@@ -120,11 +139,18 @@ static void end(struct worker *self) {
         return;
     }
     self->ready = false;
-    server_stop(&self->server, 0);
+    stop(self, 0);
     leave(self);
     turn_until_stopped(self);
     enter(self);
     wsgi_end(&self->wsgi);
+    /* Threads hold references to this object: there are none any more, and what they had to say
+     * is posted. */
+    leave(self);
+    while (self->wsgi.jobs.live > 0) {
+        loop_turn(&self->loop, false);
+    }
+    enter(self);
     if (self->wakeup_fd >= 0) {
         uv_close((uv_handle_t *)&self->wakeup, NULL);
     }
@@ -350,6 +376,7 @@ static PyObject *worker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
         runnable_init(&self->on_signals, run_signal_handlers);
         runnable_init(&self->on_log, drain_log);
         runnable_init(&self->on_stop, carry_out_stop);
+        loop_timer_init(&self->patience, on_patience);
     }
     return (PyObject *)self;
 }
@@ -367,6 +394,7 @@ static PyObject *worker_run(PyObject *object, PyObject *unused) {
         wsgi_end(&self->wsgi);
         return NULL;
     }
+    self->ident = PyThread_get_thread_ident();
     leave(self);
     turn_until_stopped(self);
     enter(self);
@@ -395,7 +423,11 @@ static PyObject *worker_stop(PyObject *object, PyObject *grace) {
         Py_RETURN_NONE;
     }
     uint64_t ms = (uint64_t)(seconds * 1000);
-    if (!self->stop_posted) {
+    if (self->life == RUNNING && self->ident == PyThread_get_thread_ident()) {
+        /* A signal handler, in the run beat: the response that an application is making just now
+         * can already say that it is the connection's last. */
+        stop(self, ms);
+    } else if (!self->stop_posted) {
         self->stop_posted = true;
         self->stop_grace = ms;
         loop_post(&self->loop, &self->on_stop);
