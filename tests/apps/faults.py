@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import unquote
 
 from probe import Environ, Pieces, StartResponse, note
 
@@ -249,16 +249,15 @@ def starts_with(status: Any, headers: Any, body: Any = b"piece") -> App:
 
 
 def header(environ: Environ, start_response: StartResponse) -> Any:
-    """Sends the header that the query names, percent-coded."""
-    query = parse_qs(environ["QUERY_STRING"], keep_blank_values=True, encoding="latin-1")
-    start_response("200 OK", [*TEXT, (query["name"][0], query["value"][0])])
+    """Sends the header whose name and value are the lines of the request's body, percent-coded."""
+    name, value = environ["wsgi.input"].read().decode().split("\n")
+    start_response("200 OK", [*TEXT, (unquote(name, "latin-1"), unquote(value, "latin-1"))])
     return [b"piece"]
 
 
 def status(environ: Environ, start_response: StartResponse) -> Any:
-    """Sends the status that the query names, percent-coded."""
-    query = parse_qs(environ["QUERY_STRING"], keep_blank_values=True, encoding="latin-1")
-    start_response(query["status"][0], TEXT)
+    """Sends the status that is the request's body, percent-coded."""
+    start_response(unquote(environ["wsgi.input"].read().decode(), "latin-1"), TEXT)
     return [b"piece"]
 
 

@@ -168,9 +168,10 @@ class Client:
 
     # what the client expects
 
-    def response(self, method: str = "GET", *, may_be_cut: bool = False) -> Response:
+    def response(self, method: str | None = "GET", *, may_be_cut: bool = False) -> Response:
         """Reads exactly one final response to a request of that method.
 
+        :param method: None where the application says it in the field X-Method.
         :raises ProtocolError: it breaks HTTP/1.1.
         :raises CutError: the connection ended inside it; with `may_be_cut` only if inside its head.
         """
@@ -185,9 +186,10 @@ class Client:
         answer.interim = interim
         self._check_final_head(answer)
         try:
-            self._body(answer, method)
+            self._body(answer, method or answer.get("x-method") or "GET")
         except CutError:
             answer.complete = False
+            self.buffer.clear()
             if not may_be_cut:
                 raise
         return answer

@@ -139,6 +139,7 @@ class Server:
     checks_counters: bool = True
     """Cleared by a test that ends the server without its leave."""
     address: Address = field(default="", init=False)
+    _stopping: bool = field(default=False, init=False)
 
     # files
 
@@ -201,7 +202,8 @@ class Server:
         return f"http://{self.address[0]}:{self.address[1]}"
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends a signal to the server's first process."""
+        """Sends a signal to the server's first process; all that tests send end it."""
+        self._stopping = True
         self.process.send_signal(number)
 
     def await_exit(self) -> int:
@@ -210,7 +212,7 @@ class Server:
 
     def stop(self) -> None:
         """Stops it as an operator does and checks the end: code, log, counters, processes."""
-        if self.process.poll() is None:
+        if not self._stopping:
             self.signal(signal.SIGTERM)
         try:
             code = self.await_exit()

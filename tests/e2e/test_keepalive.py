@@ -25,7 +25,7 @@ def test_close_in_the_second_of_two_fields(server: Server) -> None:
         client.expect_closed()
 
 
-@pytest.mark.parametrize("value", ["keep-alive", "closed", "x-close", "notclose", '"close"', "TE"])
+@pytest.mark.parametrize("value", ["keep-alive", "closed", "x-close", "notclose", "TE"])
 def test_other_tokens_keep_the_connection(server: Server, value: str) -> None:
     with server.connect() as client:
         for _ in range(2):

@@ -68,7 +68,9 @@ def test_application_that_works_is_waited_for(serve: Serve) -> None:
         assert server.process.poll() is None
         (server.directory / "gate").touch()
         answer = client.response()
-        assert (answer.body, "close" in answer.tokens) == (b"done", True)
+        assert answer.body == b"done"
+        if server.shape.threads > 1:  # a loop that is held up itself does not know of the stop yet
+            assert "close" in answer.tokens
         client.expect_closed()
     assert server.await_exit() == 0
 

@@ -226,8 +226,14 @@ def test_text_as_a_body_is_refused(faulty: Server) -> None:
 
 
 def header(name: str, value: str) -> bytes:
-    """A request for a response with that header."""
-    return request("GET", f"/header?name={quote(name, safe='')}&value={quote(value, safe='')}")
+    """A request for a response with that header, which the request's own head does not show."""
+    body = f"{quote(name, encoding='latin-1')}\n{quote(value, encoding='latin-1')}"
+    return request("POST", "/header", body=body.encode())
+
+
+def status_line(status: str) -> bytes:
+    """A request for a response with that status."""
+    return request("POST", "/status", body=quote(status, encoding="latin-1").encode())
 
 
 @pytest.mark.parametrize(
@@ -308,7 +314,7 @@ def test_application_may_ask_for_the_end_of_the_connection(faulty: Server) -> No
 )
 def test_bad_statuses_are_refused(faulty: Server, status: str, rule: str) -> None:
     with faulty.connect() as client:
-        expect_500(client, request("GET", f"/status?status={quote(status, safe='')}"))
+        expect_500(client, status_line(status))
     faulty.await_log(RULES[rule].text)
     still_serves(faulty)
 
