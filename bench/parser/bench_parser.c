@@ -27,8 +27,8 @@ struct phr_field {
 };
 
 typedef int phr_parse_fn(const char *buf, size_t len, const char **method, size_t *method_len,
-                         const char **path, size_t *path_len, int *minor,
-                         struct phr_field *fields, size_t *field_count, size_t last_len);
+                         const char **path, size_t *path_len, int *minor, struct phr_field *fields,
+                         size_t *field_count, size_t last_len);
 
 /* Of llhttp_adapter.c: the number of fields, or -1. */
 typedef int llhttp_parse_fn(const char *bytes, size_t len);

@@ -109,8 +109,9 @@ static inline int exchange_send_head(struct exchange *exchange, const struct res
 
 /* Sends the next pieces of the body. [takes all pieces, whatever is returned]
  * `last` ends the exchange. Bytes of a response that has no body (HEAD, 204, 304) are dropped.
- * 0; EXCHANGE_ENOUGH; ERR_RESPONSE_LONG: what exceeded Content-Length was dropped; ERR_RESPONSE_SHORT: `last`
- * came too early, the connection is cut; ERR_STATE before the head; ERR_NOMEM: cut; ERR_GONE. */
+ * 0; EXCHANGE_ENOUGH; ERR_RESPONSE_LONG: what exceeded Content-Length was dropped;
+ * ERR_RESPONSE_SHORT: `last` came too early, the connection is cut; ERR_STATE before the head;
+ * ERR_NOMEM: cut; ERR_GONE. */
 static inline int exchange_send_body(struct exchange *exchange, struct chain *body, bool last) {
     return exchange->ops->send_body(exchange, body, last);
 }
