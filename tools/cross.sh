@@ -27,7 +27,7 @@ fi
 for test in tests/unit/wire/test_*.c; do
     program="$build/$(basename "$test" .c)"
     # shellcheck disable=SC2086
-    $cc $flags -static -Itests/unit "$test" $objects -o "$program"
+    $cc $flags -static -Itests "$test" $objects -o "$program"
     case $test in
     *test_corpus.c) qemu-aarch64 "$program" --corpus tests/corpus ;;
     *) qemu-aarch64 "$program" ;;
