@@ -83,7 +83,9 @@ static int put_constants(struct wsgi_environ *self, const struct wsgi_constants 
                    put(dict, keys->wsgi_multithread, PyBool_FromLong(constants->multithread)) ||
                    put(dict, keys->wsgi_multiprocess, PyBool_FromLong(constants->multiprocess)) ||
                    put(dict, keys->wsgi_run_once, Py_NewRef(Py_False)) ||
-                   put(dict, keys->wsgi_file_wrapper, Py_NewRef(constants->file_wrapper))
+                   put(dict, keys->wsgi_file_wrapper, Py_NewRef(constants->file_wrapper)) ||
+                   /* the 22nd key: the table and its copies have room for 20 more */
+                   put(dict, self->headers[HEADER_HOST], Py_NewRef(self->empty))
                ? -1
                : 0;
 }
@@ -91,7 +93,7 @@ static int put_constants(struct wsgi_environ *self, const struct wsgi_constants 
 int wsgi_environ_init(struct wsgi_environ *self, const struct wsgi_constants *constants,
                       uint32_t listeners) {
     wsgi_text_init(&self->texts);
-    self->templates = PyMem_Calloc(listeners > 0 ? listeners : 1, sizeof(PyObject *));
+    self->templates = PyMem_Calloc(listeners > 0 ? listeners : 1, sizeof(struct wsgi_template));
     self->empty = PyUnicode_New(0, 0);
     self->http10 = PyUnicode_InternFromString("HTTP/1.0");
     self->http11 = PyUnicode_InternFromString("HTTP/1.1");
@@ -119,7 +121,11 @@ void wsgi_environ_release(struct wsgi_environ *self) {
         Py_CLEAR(self->peers[i].port);
     }
     for (uint32_t i = 0; i < self->listeners; i++) {
-        Py_CLEAR(self->templates[i]);
+        Py_CLEAR(self->templates[i].dict);
+    }
+    for (int i = 0; i < WSGI_BLOCKS; i++) {
+        PyMem_Free(self->blocks[i].bytes);
+        Py_CLEAR(self->blocks[i].template.dict);
     }
     PyMem_Free(self->templates);
     self->templates = NULL;
@@ -150,13 +156,26 @@ static PyObject *make_template(const struct wsgi_environ *self, const struct pee
 
 /* --- each request --- */
 
-static PyObject *copy_template(struct wsgi_environ *self, const struct request *request) {
+/* The template of the request's listener. NULL with an exception. */
+static struct wsgi_template *template_of(struct wsgi_environ *self, const struct request *request) {
     assert(request->listener < self->listeners);
-    PyObject **slot = &self->templates[request->listener];
-    if (!*slot) {
-        *slot = make_template(self, request->local);
+    struct wsgi_template *template = &self->templates[request->listener];
+    if (!template->dict) {
+        template->dict = make_template(self, request->local);
     }
-    return *slot ? PyDict_Copy(*slot) : NULL;
+    return template->dict ? template : NULL;
+}
+
+/* One value of the request into the template, unless it is there. [steals value]
+ * 0, or -1 with an exception, also where value is NULL. */
+static int set(struct wsgi_template *template, PyObject *key, PyObject **last, PyObject *value) {
+    int failed = 0;
+    if (!value || value != *last) {
+        failed = value ? PyDict_SetItem(template->dict, key, value) : -1;
+        *last = failed ? NULL : value;
+    }
+    Py_XDECREF(value);
+    return failed;
 }
 
 static int hex(uint8_t c) {
@@ -182,77 +201,87 @@ static size_t percent_decode(struct slice path, uint8_t *to) {
     return len;
 }
 
-/* PATH_INFO. [new] */
-static PyObject *make_path(struct wsgi_environ *self, struct slice path) {
+/* PATH_INFO; `text` is that of the whole target [borrowed]. [new] */
+static PyObject *make_path(struct wsgi_environ *self, struct slice path, struct slice target,
+                           PyObject *text) {
     uint8_t near[PATH_ROOM];
     if (path.len == 0) {
         return wsgi_text_get(&self->texts, SLICE("/")); /* RFC 9110 section 4.2.3 */
     }
     if (!memchr(path.at, '%', path.len)) {
-        return wsgi_text_get(&self->texts, path);
+        return path.len == target.len ? Py_NewRef(text) : wsgi_text_get(&self->texts, path);
     }
     uint8_t *to = path.len <= sizeof(near) ? near : PyMem_Malloc(path.len);
     if (!to) {
         return PyErr_NoMemory();
     }
-    PyObject *text = wsgi_text_get(&self->texts, slice_of(to, percent_decode(path, to)));
+    PyObject *decoded = wsgi_text_get(&self->texts, slice_of(to, percent_decode(path, to)));
     if (to != near) {
         PyMem_Free(to);
     }
-    return text;
+    return decoded;
 }
 
-static int put_request_line(struct wsgi_environ *self, const struct request *request,
-                            PyObject *dict, struct wsgi_request *out) {
+static int set_request_line(struct wsgi_environ *self, const struct request *request,
+                            struct wsgi_template *template, struct wsgi_request *out) {
     const struct wsgi_keys *keys = &self->keys;
     const struct request_rules *rules = request->rules;
+    struct slice target = head_target(request->head, request->bytes);
     out->method = wsgi_text_get(&self->texts, head_method(request->head, request->bytes));
-    out->uri = wsgi_text_get(&self->texts, head_target(request->head, request->bytes));
+    out->uri = wsgi_text_get(&self->texts, target);
     if (!out->method || !out->uri) {
         return -1;
     }
-    if (PyDict_SetItem(dict, keys->request_method, out->method) ||
-        PyDict_SetItem(dict, keys->raw_uri, out->uri) ||
-        PyDict_SetItem(dict, keys->request_uri, out->uri) ||
-        put(dict, keys->path_info, make_path(self, rules->path))) {
-        return -1;
-    }
-    if (request->head->minor == 0 && PyDict_SetItem(dict, keys->server_protocol, self->http10)) {
-        return -1;
-    }
-    if (rules->query.len > 0) {
-        return put(dict, keys->query_string, wsgi_text_get(&self->texts, rules->query));
-    }
-    return 0;
+    PyObject *query =
+        rules->query.len > 0 ? wsgi_text_get(&self->texts, rules->query) : Py_NewRef(self->empty);
+    PyObject *protocol = request->head->minor == 0 ? self->http10 : self->http11;
+    PyObject *uri = template->uri;
+    return set(template, keys->request_method, &template->method, Py_NewRef(out->method)) ||
+                   set(template, keys->query_string, &template->query, query) ||
+                   set(template, keys->server_protocol, &template->protocol, Py_NewRef(protocol)) ||
+                   set(template, keys->path_info, &template->path,
+                       make_path(self, rules->path, target, out->uri)) ||
+                   set(template, keys->raw_uri, &uri, Py_NewRef(out->uri)) ||
+                   set(template, keys->request_uri, &template->uri, Py_NewRef(out->uri))
+               ? -1
+               : 0;
 }
 
 static bool same_peer(const struct peer *a, const struct peer *b) {
     return a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
-static int put_peer(struct wsgi_environ *self, const struct peer *peer, PyObject *dict) {
+/* The peer's address and port as text, from its last request if it is there still. NULL with an
+ * exception. */
+static const struct wsgi_peer *find_peer(struct wsgi_environ *self, const struct peer *peer) {
     struct wsgi_peer *slot = &self->peers[(peer->port ^ peer->port >> 8) % WSGI_PEERS];
-    if (peer->family == PEER_UNIX) {
-        return 0; /* no address: the template's empty strings */
+    if (slot->port && same_peer(&slot->peer, peer)) {
+        return slot;
     }
-    if (!slot->port || !same_peer(&slot->peer, peer)) {
-        char ip[PEER_TEXT];
-        char port[8];
-        size_t ip_len = peer_ip_text(peer, ip);
-        int port_len = snprintf(port, sizeof(port), "%u", peer->port);
-        Py_CLEAR(slot->port);
-        Py_XSETREF(slot->address, wsgi_text_get(&self->texts, slice_of(ip, ip_len)));
-        if (!slot->address) {
-            return -1;
-        }
-        slot->peer = *peer;
-        slot->port = wsgi_text_make(slice_of(port, (size_t)port_len));
-        if (!slot->port) {
-            return -1;
-        }
+    char ip[PEER_TEXT];
+    char port[8] = "";
+    int port_len = 0;
+    size_t ip_len = peer_ip_text(peer, ip);
+    if (peer->family != PEER_UNIX) {
+        port_len = snprintf(port, sizeof(port), "%u", peer->port);
     }
-    return PyDict_SetItem(dict, self->keys.remote_addr, slot->address) ||
-                   PyDict_SetItem(dict, self->keys.remote_port, slot->port)
+    Py_CLEAR(slot->port);
+    Py_XSETREF(slot->address, wsgi_text_get(&self->texts, slice_of(ip, ip_len)));
+    if (!slot->address) {
+        return NULL;
+    }
+    slot->peer = *peer;
+    slot->port = wsgi_text_make(slice_of(port, (size_t)port_len));
+    return slot->port ? slot : NULL;
+}
+
+static int set_peer(struct wsgi_environ *self, const struct request *request,
+                    struct wsgi_template *template) {
+    const struct wsgi_peer *peer = find_peer(self, request->peer);
+    return !peer ||
+                   set(template, self->keys.remote_addr, &template->address,
+                       Py_NewRef(peer->address)) ||
+                   set(template, self->keys.remote_port, &template->port, Py_NewRef(peer->port))
                ? -1
                : 0;
 }
@@ -290,15 +319,10 @@ static int join(PyObject *dict, PyObject *key, enum header_id id, PyObject *valu
     return put(dict, key, joined);
 }
 
-/* What a client sent once need not be kept for its next request. */
-static bool is_secret(enum header_id id) {
-    return id == HEADER_AUTHORIZATION || id == HEADER_COOKIE;
-}
-
 /* [borrows key] 0, or -1 with an exception. */
 static int put_field(struct wsgi_environ *self, PyObject *dict, PyObject *key, enum header_id id,
                      struct slice bytes, bool repeated) {
-    PyObject *value = is_secret(id) ? wsgi_text_make(bytes) : wsgi_text_get(&self->texts, bytes);
+    PyObject *value = wsgi_text_get(&self->texts, bytes);
     if (value && repeated) {
         return join(dict, key, id, value);
     }
@@ -353,24 +377,95 @@ static int put_fields(struct wsgi_environ *self, const struct request *request, 
             return -1;
         }
     }
-    /* RFC 9112 section 3.2.2: the target's authority stands above the Host field. */
-    if (request->rules->form == TARGET_ABSOLUTE) {
-        return put(dict, self->headers[HEADER_HOST],
-                   wsgi_text_get(&self->texts, request->rules->authority));
+    if (!(seen & (uint64_t)1 << HEADER_HOST)) {
+        return PyDict_DelItem(dict, self->headers[HEADER_HOST]); /* HTTP/1.0 */
     }
     return 0;
 }
 
+/* --- blocks of fields --- */
+
+/* All fields of the head, from the first one's name to the last one's value. */
+static struct slice block_of(const struct request *request) {
+    const struct head *head = request->head;
+    if (head->field_count == 0) {
+        return slice_of(request->bytes, 0);
+    }
+    const struct field *first = &head->fields[0];
+    const struct field *last = &head->fields[head->field_count - 1];
+    return slice_of(request->bytes + first->name, last->value + last->value_len - first->name);
+}
+
+/* Makes `dict`, a copy of `from` with the fields in `bytes` put into it, a template for more
+ * such requests. 0, or -1 with an exception. */
+static int keep_block(struct wsgi_block *block, struct slice bytes, uint32_t listener,
+                      const struct wsgi_template *from, PyObject *dict) {
+    PyObject *old = block->template.dict;
+    PyObject *copy = PyDict_Copy(dict);
+    if (!copy) {
+        return -1;
+    }
+    PyMem_Free(block->bytes);
+    block->template = *from;
+    block->template.dict = copy;
+    block->bytes = PyMem_Malloc(bytes.len);
+    Py_XDECREF(old);
+    if (!block->bytes) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(block->bytes, bytes.at, bytes.len);
+    block->len = bytes.len;
+    block->listener = listener;
+    return 0;
+}
+
+static bool same_block(const struct wsgi_block *block, struct slice bytes, uint32_t listener) {
+    return block->bytes && block->listener == listener &&
+           slice_equal(slice_of(block->bytes, block->len), bytes);
+}
+
+/* A dict with all of the request. [new] NULL with an exception. */
+static PyObject *make(struct wsgi_environ *self, const struct request *request,
+                      struct wsgi_request *out) {
+    struct slice bytes = block_of(request);
+    bool short_enough = bytes.len > 0 && bytes.len <= WSGI_BLOCK_MAX;
+    uint64_t hash = short_enough ? wsgi_text_hash(bytes) : 0;
+    struct wsgi_block *block = &self->blocks[hash % WSGI_BLOCKS];
+    bool again = short_enough && block->hash == hash;
+    bool known = again && same_block(block, bytes, request->listener);
+    struct wsgi_template *template = known ? &block->template : template_of(self, request);
+    if (!template || set_request_line(self, request, template, out) ||
+        set_peer(self, request, template)) {
+        return NULL;
+    }
+    PyObject *dict = PyDict_Copy(template->dict);
+    if (dict && !known && put_fields(self, request, dict)) {
+        Py_CLEAR(dict);
+    }
+    if (dict && again && !known && keep_block(block, bytes, request->listener, template, dict)) {
+        Py_CLEAR(dict);
+    }
+    if (short_enough) {
+        block->hash = hash;
+    }
+    return dict;
+}
+
 int wsgi_environ_make(struct wsgi_environ *self, const struct request *request,
                       struct wsgi_request *out) {
-    *out = (struct wsgi_request){.environ = copy_template(self, request)};
-    if (out->environ && put_request_line(self, request, out->environ, out) == 0 &&
-        put_peer(self, request->peer, out->environ) == 0 &&
-        put_fields(self, request, out->environ) == 0) {
-        return 0;
+    *out = (struct wsgi_request){0};
+    out->environ = make(self, request, out);
+    /* RFC 9112 section 3.2.2: the target's authority stands above the Host field. */
+    if (out->environ && request->rules->form == TARGET_ABSOLUTE &&
+        put(out->environ, self->headers[HEADER_HOST],
+            wsgi_text_get(&self->texts, request->rules->authority))) {
+        Py_CLEAR(out->environ);
     }
-    Py_CLEAR(out->environ);
-    Py_CLEAR(out->method);
-    Py_CLEAR(out->uri);
-    return -1;
+    if (!out->environ) {
+        Py_CLEAR(out->method);
+        Py_CLEAR(out->uri);
+        return -1;
+    }
+    return 0;
 }

@@ -1,7 +1,9 @@
 /* The environ of a request (PEP 3333 "environ Variables").
  *
  * One template a listener holds every key that each request has; it is copied, so that CPython
- * clones one table, and then overwritten. With the GIL, loop thread. */
+ * clones one table, and then overwritten. Clients repeat their fields from request to request:
+ * a block of fields that comes a second time gets a template of its own, with the fields in it
+ * (bench/instructions.py: a browser's head costs a third). With the GIL, loop thread. */
 #ifndef GATEWAY_WSGI_ENVIRON_H
 #define GATEWAY_WSGI_ENVIRON_H
 
@@ -63,6 +65,30 @@ struct wsgi_peer {
     PyObject *port;
 };
 
+/* An environ to be copied. Values of the last request stay in it until another one's differ:
+ * methods, paths and peers repeat. */
+struct wsgi_template {
+    PyObject *dict;   /* NULL: none yet */
+    PyObject *method; /* these are what `dict` holds [borrows until it is changed there] */
+    PyObject *uri;
+    PyObject *path;
+    PyObject *query;
+    PyObject *protocol;
+    PyObject *address;
+    PyObject *port;
+};
+
+enum { WSGI_BLOCKS = 64, WSGI_BLOCK_MAX = 2048 };
+
+/* A template with the fields of a head in it, for the next head with the same fields. */
+struct wsgi_block {
+    uint64_t hash; /* of the last block that came here; 0: none has */
+    size_t len;
+    uint32_t listener;
+    uint8_t *bytes; /* NULL: no template yet */
+    struct wsgi_template template;
+};
+
 struct wsgi_environ {
     /* read-only */
     struct wsgi_keys keys;
@@ -72,10 +98,11 @@ struct wsgi_environ {
     PyObject *http10;
     PyObject *http11;
     PyObject *empty;
-    PyObject *constants;  /* the template less what a listener adds */
-    PyObject **templates; /* one a listener; NULL before its first request */
+    PyObject *constants;             /* the template less what a listener adds */
+    struct wsgi_template *templates; /* one a listener */
     uint32_t listeners;
     struct wsgi_peer peers[WSGI_PEERS];
+    struct wsgi_block blocks[WSGI_BLOCKS];
 };
 
 /* The environ, and two of its values for the log. */

@@ -23,7 +23,8 @@ static PyObject *read_text(PyObject *object, const char *what, PyObject *name, s
                                  : "%s%.0R must be a str, not %.200s",
                             what, name ? name : Py_None, Py_TYPE(object)->tp_name);
     }
-    PyObject *exact = PyUnicode_FromObject(object);
+    PyObject *exact =
+        PyUnicode_CheckExact(object) ? Py_NewRef(object) : PyUnicode_FromObject(object);
     if (!exact || py_ready(exact)) {
         Py_XDECREF(exact);
         return NULL;

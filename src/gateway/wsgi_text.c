@@ -16,10 +16,19 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
     return hash ^ (hash >> 29);
 }
 
-/* Not for hash tables that a peer may attack: a collision here costs one decoding. */
-static uint64_t hash_of(struct slice bytes) {
+uint64_t wsgi_text_hash(struct slice bytes) {
     uint64_t hash = mix(0, bytes.len);
     size_t at = 0;
+    if (bytes.len >= 64) {
+        /* Four at a time, as each multiplication waits for the one before it. */
+        uint64_t lanes[4] = {hash, 1, 2, 3};
+        for (; at + 32 <= bytes.len; at += 32) {
+            for (size_t i = 0; i < 4; i++) {
+                lanes[i] = mix(lanes[i], load(bytes.at + at + 8 * i, 8));
+            }
+        }
+        hash = mix(mix(mix(lanes[0], lanes[1]), lanes[2]), lanes[3]);
+    }
     for (; at + 8 <= bytes.len; at += 8) {
         hash = mix(hash, load(bytes.at + at, 8));
     }
@@ -46,7 +55,7 @@ PyObject *wsgi_text_get(struct wsgi_text *cache, struct slice bytes) {
     if (bytes.len > WSGI_TEXT_MAX) {
         return wsgi_text_make(bytes);
     }
-    uint64_t hash = hash_of(bytes);
+    uint64_t hash = wsgi_text_hash(bytes);
     struct wsgi_text_slot *slot = &cache->slots[hash % WSGI_TEXT_SLOTS];
     if (slot->hash == hash && slot->text && same(slot->text, bytes)) {
         Py_INCREF(slot->text);

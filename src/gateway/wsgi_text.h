@@ -25,10 +25,13 @@ struct wsgi_text {
 void wsgi_text_init(struct wsgi_text *cache);
 void wsgi_text_clear(struct wsgi_text *cache);
 
+/* Of bytes that are compared in any case: a collision costs time and nothing else. */
+uint64_t wsgi_text_hash(struct slice bytes);
+
 /* The bytes decoded as latin-1 (PEP 3333 "Unicode Issues"). [new] NULL with MemoryError. */
 PyObject *wsgi_text_get(struct wsgi_text *cache, struct slice bytes);
 
-/* The same, for values that are not to live longer than their request. */
+/* The same, for what will hardly come again. */
 static inline PyObject *wsgi_text_make(struct slice bytes) {
     return PyUnicode_DecodeLatin1((const char *)bytes.at, (Py_ssize_t)bytes.len, NULL);
 }
