@@ -25,7 +25,7 @@ WIRE = ROOT / "src" / "wire"
 HEADS = ("small.http", "browser.http")
 
 # Which files of src/wire a machine gets and with which flags, as src/wire/meson.build has it.
-COMMON = ("head.c", "head_scalar.c", "header_id.c")
+COMMON = ("head.c", "head_line.c", "head_scalar.c", "header_id.c")
 BY_MACHINE: dict[str, dict[str, list[str]]] = {
     "x86_64": {
         "head_dispatch_x86.c": [],

@@ -5,6 +5,7 @@
 
 #include "wire/byte_class.h"
 #include "wire/head_masks.h"
+#include "wire/header_lookup.h"
 
 #define VECTOR_BYTES 32
 
@@ -39,12 +40,12 @@ static inline struct masks block_classify(const uint8_t *at) {
     return masks_join(vector_classify(at), vector_classify(at + 32), 32);
 }
 
-static inline bool vector_name_is(const uint8_t *name, const char *lower, size_t len) {
+static inline bool vector_row_is(const struct header_row *row, const uint8_t *name, size_t len) {
     __m256i cased = _mm256_loadu_si256((const __m256i *)name);
     __m256i same = _mm256_cmpeq_epi8(_mm256_or_si256(cased, _mm256_set1_epi8(0x20)),
-                                     _mm256_loadu_si256((const __m256i *)lower));
-    /* The row is padded with NUL, and behind the name is the colon: they differ there at last. */
-    return (size_t)__builtin_ctzll(~bits_of(same)) == len;
+                                     _mm256_loadu_si256((const __m256i *)row->name));
+    /* They differ behind the colon at last, where the row has NUL. */
+    return (size_t)__builtin_ctzll(~bits_of(same)) > len;
 }
 
 #include "wire/head_template.h"

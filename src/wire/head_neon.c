@@ -40,8 +40,8 @@ static inline struct masks block_classify(const uint8_t *at) {
     return masks_join(low, high, 32);
 }
 
-static inline bool vector_name_is(const uint8_t *name, const char *lower, size_t len) {
-    return name_is(name, lower, len);
+static inline bool vector_row_is(const struct header_row *row, const uint8_t *name, size_t len) {
+    return row_is(row, name, len);
 }
 
 #include "wire/head_template.h"

@@ -5,6 +5,7 @@
 
 #include "wire/byte_class.h"
 #include "wire/head_masks.h"
+#include "wire/header_lookup.h"
 
 #define VECTOR_BYTES 16
 
@@ -35,15 +36,15 @@ static inline struct masks block_classify(const uint8_t *at) {
     return masks_join(low, high, 32);
 }
 
-static inline bool vector_name_is(const uint8_t *name, const char *lower, size_t len) {
+static inline bool vector_row_is(const struct header_row *row, const uint8_t *name, size_t len) {
     const __m128i case_bit = _mm_set1_epi8(0x20);
+    const __m128i *lower = (const __m128i *)row->name;
     __m128i low = _mm_or_si128(_mm_loadu_si128((const __m128i *)name), case_bit);
     __m128i high = _mm_or_si128(_mm_loadu_si128((const __m128i *)(name + 16)), case_bit);
-    uint64_t same = bits_of(_mm_cmpeq_epi8(low, _mm_loadu_si128((const __m128i *)lower))) |
-                    bits_of(_mm_cmpeq_epi8(high, _mm_loadu_si128((const __m128i *)(lower + 16))))
-                        << 16;
-    /* The row is padded with NUL, and behind the name is the colon: they differ there at last. */
-    return (size_t)__builtin_ctzll(~same) == len;
+    uint64_t same = bits_of(_mm_cmpeq_epi8(low, _mm_loadu_si128(lower))) |
+                    bits_of(_mm_cmpeq_epi8(high, _mm_loadu_si128(lower + 1))) << 16;
+    /* They differ behind the colon at last, where the row has NUL. */
+    return (size_t)__builtin_ctzll(~same) > len;
 }
 
 #include "wire/head_template.h"

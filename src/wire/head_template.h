@@ -4,9 +4,8 @@
  *     VECTOR_BYTES                       how many bytes a vector holds: 8, 16 or 32
  *     struct masks vector_classify(at)   what the VECTOR_BYTES bytes from `at` on may be
  *     struct masks block_classify(at)    the same of 64 bytes
- *     bool vector_name_is(name, lower, len)
- *                                        as name_is() of header_lookup.h, of a name that a colon
- *                                        follows, and it may read HEADER_NAME_ROOM bytes of both
+ *     bool vector_row_is(row, name, len) as row_is() of header_lookup.h, but it may read
+ *                                        HEADER_ROW_BYTES of the name and what follows it
  *
  * so that there is one parser and four ways of looking at bytes. This file gives the function
  * `parse`, a head_parse_fn.
@@ -30,16 +29,13 @@
 #include "base/err.h"
 #include "wire/byte_class.h"
 #include "wire/head.h"
+#include "wire/head_line.h"
 #include "wire/head_masks.h"
 #include "wire/header_lookup.h"
-
-#define METHOD_MAX 20
 
 #define INLINE            static inline __attribute__((always_inline))
 #define COLD              static __attribute__((noinline, cold))
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
-
-enum phase { PHASE_START, PHASE_METHOD, PHASE_TARGET, PHASE_VERSION, PHASE_NAME, PHASE_VALUE };
 
 struct walk {
     const uint8_t *bytes;
@@ -78,9 +74,10 @@ INLINE struct masks masks_of_short(const uint8_t *bytes, size_t len) {
  * the last byte so far ends no value yet: the LF behind it has to be seen with it. */
 INLINE void walk_load(struct walk *walk, size_t base) {
     size_t last = walk->end - BLOCK_BYTES;
-    walk->base = base < last ? base : last;
+    bool is_last = base >= last;
+    walk->base = is_last ? last : base;
     walk->masks = block_classify(walk->bytes + walk->base);
-    if (base >= last && walk->bytes[walk->end - 1] == '\r') {
+    if (is_last && walk->bytes[walk->end - 1] == '\r') {
         walk->masks.value_end &= UINT64_MAX >> 1;
     }
 }
@@ -107,21 +104,27 @@ INLINE void walk_forget(struct walk *walk, size_t pos) {
     }
 }
 
-/* The first position from `pos` on that `mask`, one of walk->masks, marks, where those before
- * it have been forgotten; walk->end where it has not come yet. */
-INLINE size_t walk_to(struct walk *walk, size_t pos, const uint64_t *mask) {
-    if (LIKELY(*mask != 0)) {
-        return walk->base + (size_t)__builtin_ctzll(*mask);
-    }
+/* Goes on to the next block in which `mask` has a bit; false where there is none yet. */
+INLINE bool walk_on(struct walk *walk, size_t pos, const uint64_t *mask) {
     do {
         size_t next = walk->base + BLOCK_BYTES;
         if (next >= walk->end) {
-            return walk->end;
+            return false;
         }
         walk_load(walk, next);
         walk_forget(walk, pos);
     } while (*mask == 0);
-    return walk->base + (size_t)__builtin_ctzll(*mask);
+    return true;
+}
+
+/* Finds the first position from `pos` on that `mask`, one of walk->masks, marks, where those
+ * before it have been forgotten. False where it has not come yet. */
+INLINE bool walk_to(struct walk *walk, size_t pos, const uint64_t *mask, size_t *at) {
+    if (!LIKELY(*mask != 0) && !walk_on(walk, pos, mask)) {
+        return false;
+    }
+    *at = walk->base + (size_t)__builtin_ctzll(*mask);
+    return true;
 }
 
 /* Forgets the line that ends in the CRLF which the mask of value ends begins with. */
@@ -132,165 +135,46 @@ INLINE void walk_forget_line(struct walk *walk) {
     walk->masks.value_end = lf & (lf - 1);
 }
 
-/* Which error the byte behind a legal method, target, name or value is. */
-COLD int method_error(uint8_t c) {
-    return c == '\n' ? ERR_LINE_END : c == '\r' ? ERR_REQUEST_LINE : ERR_METHOD;
+/* A request line that is whole and legal, which is what comes: RFC 9112 section 3. False leaves
+ * the head as it was, for head_line() to say what is the matter. */
+INLINE bool parse_line(struct head *head, struct walk *walk, const struct head_limits *limits) {
+    const uint8_t *bytes = walk->bytes;
+    size_t method_end;
+    if (!walk_to(walk, 0, &walk->masks.name_end, &method_end) || bytes[method_end] != ' ' ||
+        method_end - 1 >= METHOD_MAX) {
+        return false;
+    }
+    size_t target = method_end + 1;
+    size_t target_end;
+    walk_forget(walk, target);
+    if (!walk_to(walk, target, &walk->masks.target_end, &target_end) || bytes[target_end] != ' ' ||
+        target_end == target) {
+        return false;
+    }
+    const uint8_t *version = bytes + target_end + 1;
+    if (walk->end - target_end < 11 || target_end + 9 > limits->line ||
+        memcmp(version, "HTTP/1.", 7) != 0 || (version[7] & 0xFE) != '0' ||
+        memcmp(version + 8, "\r\n", 2) != 0) {
+        return false;
+    }
+    head->method = 0;
+    head->method_len = (uint32_t)method_end;
+    head->target = (uint32_t)target;
+    head->target_len = (uint32_t)(target_end - target);
+    head->minor = version[7] - '0';
+    head->line = (uint32_t)target_end + 11;
+    head->scan = head->line;
+    head->phase = PHASE_NAME;
+    return true;
 }
 
-COLD int target_error(uint8_t c) {
-    return c == '\n' ? ERR_LINE_END : c == '\r' || c == ' ' ? ERR_REQUEST_LINE : ERR_TARGET;
-}
-
+/* Which error the byte behind a legal name or value is. */
 COLD int name_error(uint8_t c) {
     return c == '\n' ? ERR_LINE_END : byte_is_space(c) ? ERR_FIELD_SPACE : ERR_FIELD_NAME;
 }
 
 COLD int value_error(uint8_t c) {
     return c == '\n' || c == '\r' ? ERR_LINE_END : ERR_FIELD_VALUE;
-}
-
-/* Whether a line whose legal bytes reach up to `pos` is longer than it may be; the byte at
- * `pos`, where there is one, belongs to it too. */
-INLINE bool line_too_long(const struct head *head, const struct head_limits *limits, size_t pos,
-                          size_t end) {
-    return pos - head->line + (pos < end) > limits->line;
-}
-
-/* HTTP-version CRLF, byte by byte: RFC 9112 sections 2.3 and 3. Version numbers other than 1.0
- * and 1.1 are told from what is no version at all. */
-COLD int parse_version(struct head *head, const uint8_t *bytes, size_t end,
-                       const struct head_limits *limits) {
-    static const char version[] = "HTTP/1.";
-    for (size_t pos = head->scan; pos < end; pos++) {
-        size_t i = pos - (head->target + head->target_len + 1);
-        uint8_t c = bytes[pos];
-        if (i == 9) {
-            if (c != '\n') {
-                return ERR_LINE_END;
-            }
-            head->line = (uint32_t)pos + 1;
-            head->scan = head->line;
-            head->phase = PHASE_NAME;
-            return 0;
-        }
-        if (pos - head->line >= limits->line && !(i == 8 && c == '\r')) {
-            return ERR_LINE_TOO_LONG;
-        }
-        bool good = i < 7 ? c == version[i] : i == 7 ? c == '0' || c == '1' : c == '\r';
-        if (!good) {
-            bool number = i >= 5 && (i < 8 || byte_is_digit(c));
-            return c == '\n' ? ERR_LINE_END : number ? ERR_VERSION : ERR_REQUEST_LINE;
-        }
-        if (i == 7) {
-            head->minor = c - '0';
-        }
-        head->scan = (uint32_t)pos + 1;
-    }
-    return 0;
-}
-
-/* The same in one step, where all of it is there. */
-INLINE bool parse_version_fast(struct head *head, const uint8_t *bytes, size_t end,
-                               const struct head_limits *limits) {
-    size_t start = head->target + head->target_len + 1;
-    if (head->scan != start || end - start < 10 || start + 8 - head->line > limits->line ||
-        memcmp(bytes + start, "HTTP/1.", 7) != 0 || (bytes[start + 7] & 0xFE) != '0' ||
-        memcmp(bytes + start + 8, "\r\n", 2) != 0) {
-        return false;
-    }
-    head->minor = bytes[start + 7] - '0';
-    head->line = (uint32_t)start + 10;
-    head->scan = head->line;
-    head->phase = PHASE_NAME;
-    return true;
-}
-
-/* One empty line before the request line: RFC 9112 section 2.2. */
-INLINE int parse_start(struct head *head, const uint8_t *bytes, size_t end) {
-    if (end == 0) {
-        return 0;
-    }
-    if (bytes[0] == '\r') {
-        if (end == 1) {
-            return 0;
-        }
-        if (bytes[1] != '\n') {
-            return ERR_LINE_END;
-        }
-        head->line = 2;
-        head->scan = 2;
-    }
-    head->phase = PHASE_METHOD;
-    return 0;
-}
-
-/* method SP request-target SP HTTP-version CRLF: RFC 9112 section 3. Each phase falls into the
- * next; 0 and a phase before PHASE_NAME: more bytes are needed. */
-INLINE int parse_request_line(struct head *head, struct walk *walk,
-                              const struct head_limits *limits) {
-    const uint8_t *bytes = walk->bytes;
-    size_t end = walk->end;
-    if (head->phase == PHASE_START) {
-        int err = parse_start(head, bytes, end);
-        if (err < 0 || head->phase == PHASE_START) {
-            return err;
-        }
-    }
-    if (head->phase == PHASE_METHOD) {
-        walk_forget(walk, head->scan);
-        size_t pos = walk_to(walk, head->scan, &walk->masks.name_end);
-        size_t method_len = pos - head->line;
-        if (method_len > METHOD_MAX && limits->line > METHOD_MAX) {
-            return ERR_METHOD;
-        }
-        if (line_too_long(head, limits, pos, end)) {
-            return ERR_LINE_TOO_LONG;
-        }
-        head->scan = (uint32_t)pos;
-        if (pos == end) {
-            return 0;
-        }
-        if (bytes[pos] != ' ' || method_len == 0) {
-            return method_error(bytes[pos]);
-        }
-        head->method = head->line;
-        head->method_len = (uint32_t)method_len;
-        head->target = (uint32_t)pos + 1;
-        head->scan = head->target;
-        head->phase = PHASE_TARGET;
-    }
-    if (head->phase == PHASE_TARGET) {
-        walk_forget(walk, head->scan);
-        size_t pos = walk_to(walk, head->scan, &walk->masks.target_end);
-        if (line_too_long(head, limits, pos, end)) {
-            return ERR_LINE_TOO_LONG;
-        }
-        head->scan = (uint32_t)pos;
-        if (pos == end) {
-            return 0;
-        }
-        if (bytes[pos] != ' ' || pos == head->target) {
-            return target_error(bytes[pos]);
-        }
-        head->target_len = (uint32_t)pos - head->target;
-        head->scan = (uint32_t)pos + 1;
-        head->phase = PHASE_VERSION;
-    }
-    return LIKELY(parse_version_fast(head, bytes, end, limits))
-               ? 0
-               : parse_version(head, bytes, end, limits);
-}
-
-/* A name has ended at `pos`, but in no colon, or before its first byte: is it the end of the
- * head? The head's length, 0 for more, or the error. */
-COLD ssize_t parse_end(const uint8_t *bytes, size_t end, size_t line, size_t pos) {
-    if (pos != line || bytes[pos] != '\r') {
-        return name_error(bytes[pos]);
-    }
-    if (end - pos == 1) {
-        return 0;
-    }
-    return bytes[pos + 1] == '\n' ? (ssize_t)pos + 2 : ERR_LINE_END;
 }
 
 /* White space around a value is no part of it: RFC 9112 section 5.1. The way for any white
@@ -307,18 +191,15 @@ static __attribute__((noinline)) void field_trim(struct field *field, const uint
     field->value_len = (uint32_t)(end - value);
 }
 
-/* The number of a name that a colon follows and another byte stands before. */
-INLINE uint8_t field_id(const struct walk *walk, size_t name_at, size_t name_len) {
-    const uint8_t *name = walk->bytes + name_at;
-    struct header_slot slot = header_slots[header_hash(name, name_len)];
-    if (slot.len != name_len) {
-        return HEADER_OTHER;
+/* The number of the name at `at`, a whole line's beginning. */
+INLINE enum header_id field_id(const struct walk *walk, size_t at, size_t len) {
+    const uint8_t *name = walk->bytes + at;
+    enum header_id id = header_candidate(name, len);
+    const struct header_row *row = &header_rows[id];
+    if (LIKELY(at + HEADER_ROW_BYTES <= walk->end)) {
+        return LIKELY(vector_row_is(row, name, len)) ? id : HEADER_OTHER;
     }
-    const char *lower = header_rows[slot.id].name;
-    bool same = LIKELY(walk->end - name_at >= HEADER_NAME_ROOM)
-                    ? vector_name_is(name, lower, name_len)
-                    : name_is(name, lower, name_len);
-    return same ? slot.id : HEADER_OTHER;
+    return row_is(row, name, len) ? id : HEADER_OTHER;
 }
 
 /* The field whose name begins at `line` and whose colon and CR have been found. */
@@ -333,7 +214,7 @@ INLINE void field_finish(struct field *field, const struct walk *walk, size_t li
     } else {
         field_trim(field, bytes, colon + 1, cr);
     }
-    field->id = (enum header_id)field_id(walk, line, colon - line);
+    field->id = field_id(walk, line, colon - line);
 }
 
 /* *( field-name ":" OWS field-value OWS CRLF ) CRLF: RFC 9112 section 5. */
@@ -354,14 +235,18 @@ INLINE ssize_t parse_fields(struct head *head, struct walk *walk,
             if (field == fields_end && pos < end && bytes[pos] != '\r') {
                 return ERR_TOO_MANY_FIELDS;
             }
-            colon = walk_to(walk, pos, &walk->masks.name_end);
-            if (colon == end) {
+            if (!walk_to(walk, pos, &walk->masks.name_end, &colon)) {
                 pos = end;
                 break;
             }
             if (bytes[colon] != ':' || colon == line) {
+                if (bytes[colon] != '\r' || colon != line) {
+                    return name_error(bytes[colon]);
+                }
+                if (end - colon > 1) { /* the empty line */
+                    result = bytes[colon + 1] == '\n' ? (ssize_t)colon + 2 : ERR_LINE_END;
+                }
                 pos = colon;
-                result = parse_end(bytes, end, line, colon);
                 break;
             }
             field->name = (uint32_t)line;
@@ -370,8 +255,8 @@ INLINE ssize_t parse_fields(struct head *head, struct walk *walk,
         } else {
             colon = line + field->name_len;
         }
-        size_t cr = walk_to(walk, colon + 1, &walk->masks.value_end);
-        if (cr == end) {
+        size_t cr;
+        if (!walk_to(walk, colon + 1, &walk->masks.value_end, &cr)) {
             pos = bytes[end - 1] == '\r' ? end - 1 : end;
             break;
         }
@@ -397,10 +282,12 @@ static ssize_t parse(struct head *head, const uint8_t *bytes, size_t len,
     struct walk walk = {.bytes = bytes, .end = len < limits->head ? len : limits->head};
     walk_begin(&walk, head->scan);
     ssize_t result = 0;
-    if (head->phase < PHASE_NAME) {
-        result = parse_request_line(head, &walk, limits);
+    bool fast = head->phase == PHASE_START && LIKELY(parse_line(head, &walk, limits));
+    if (!fast && head->phase < PHASE_NAME) {
+        result = head_line(head, bytes, walk.end, limits);
+        walk_begin(&walk, head->scan);
     }
-    if (head->phase >= PHASE_NAME && result == 0) {
+    if (result == 0 && head->phase >= PHASE_NAME) {
         result = parse_fields(head, &walk, limits);
     }
     return result == 0 && len >= limits->head ? ERR_HEAD_TOO_LONG : result;

@@ -6,38 +6,40 @@
 #include "base/banned.h"
 
 const struct header_row header_rows[HEADER_COUNT] = {
-#define X(id, text) [id] = {text},
+#define X(id, text) [id] = {text ":"},
     HEADER_TABLE(X)
 #undef X
 };
 
-enum {
-#define X(id, text) LEN_##id = sizeof(text) - 1,
-    HEADER_TABLE(X)
-#undef X
-};
-
-const struct header_slot header_slots[HEADER_SLOT_COUNT] = {
-#define X(slot, id) [slot] = {id, LEN_##id},
+const uint8_t header_slots[HEADER_SLOT_COUNT] = {
+#define X(slot, id) [slot] = id,
     HEADER_SLOTS(X)
 #undef X
 };
 
+static const struct slice names[HEADER_COUNT] = {
+#define X(id, text) [id] = {(const uint8_t *)header_rows[id].name, sizeof(text) - 1},
+    HEADER_TABLE(X)
+#undef X
+};
+
 _Static_assert((int)HEADER_COUNT <= UINT8_MAX, "an id fits a slot");
-#define X(id, text) _Static_assert((int)LEN_##id >= 2 && (int)LEN_##id < HEADER_NAME_ROOM, text);
+#define X(id, text)                                                                                \
+    _Static_assert(sizeof(text) - 1 >= 2 && sizeof(text ":") <= HEADER_ROW_BYTES, text);
 HEADER_TABLE(X)
 #undef X
 
 struct slice header_id_name(enum header_id id) {
-    const char *name = header_rows[id].name;
-    return slice_of(name, strlen(name));
+    return id == HEADER_OTHER ? SLICE("") : names[id];
 }
 
 enum header_id header_id_of(struct slice name) {
-    if (name.len < 2) {
+    uint8_t line[4 + HEADER_ROW_BYTES] = "..\r\n"; /* as it would stand in a head */
+    if (name.len == 0 || name.len >= HEADER_ROW_BYTES) {
         return HEADER_OTHER;
     }
-    enum header_id id = header_slots[header_hash(name.at, name.len)].id;
-    /* name_is() would be exact for tokens only, and this name may hold any bytes. */
+    memcpy(line + 4, name.at, name.len);
+    enum header_id id = header_candidate(line + 4, name.len);
+    /* row_is() would be exact for tokens only, and this name may hold any bytes. */
     return slice_equal_nocase(name, header_id_name(id)) ? id : HEADER_OTHER;
 }

@@ -1,8 +1,9 @@
 /* From the bytes of a field name to its number, without a call: for the head parsers.
  *
- * Private to wire; everyone else calls header_id_of(). The name must be a token already: among
- * token characters `| 0x20` makes only letters equal that differ in case, and the table's names
- * hold nothing but letters and "-" (the unit test checks it). Reads nothing around the name. */
+ * Private to wire; everyone else calls header_id_of(). The name must be a token already, stand
+ * behind a CRLF and a byte more, and before a colon: all of it takes part. Among token
+ * characters `| 0x20` makes only letters equal that differ in case, and the table's names hold
+ * nothing but letters and "-" (the unit test checks it). */
 #ifndef WIRE_HEADER_LOOKUP_H
 #define WIRE_HEADER_LOOKUP_H
 
@@ -14,68 +15,62 @@
 #include "wire/header_id.h"
 #include "wire/header_slots.h"
 
-#define HEADER_NAME_ROOM 32 /* bytes of a row; names are shorter */
+#define HEADER_ROW_BYTES 32
 
 struct header_row {
-    char name[HEADER_NAME_ROOM]; /* padded with NUL; empty for HEADER_OTHER */
+    char name[HEADER_ROW_BYTES]; /* and the colon, padded with NUL; HEADER_OTHER: only NUL */
 };
 
-struct header_slot {
-    uint8_t id; /* HEADER_OTHER where free */
-    uint8_t len;
-};
+/* Hidden, so that they are reached without a detour where there is no link-time optimisation. */
+#define HIDDEN __attribute__((visibility("hidden")))
+extern HIDDEN const struct header_row header_rows[HEADER_COUNT];
+extern HIDDEN const uint8_t header_slots[HEADER_SLOT_COUNT]; /* ids; HEADER_OTHER where free */
 
-extern const struct header_row header_rows[HEADER_COUNT];
-extern const struct header_slot header_slots[HEADER_SLOT_COUNT];
-
-/* The same as slot() of header_slots.py. `len` is at least 2, or it is 1 and the byte before the
- * name and the one behind it may be read too. */
-static inline uint8_t header_hash(const uint8_t *name, size_t len) {
-    const uint8_t *tail = name + len - 2;
-    uint32_t first = (uint32_t)(name[0] | name[1] << 8);
-    uint32_t last = (uint32_t)(tail[0] | tail[1] << 8);
-    uint32_t key = (first | last << 16 | 0x20202020u) + ((uint32_t)len << 7);
-    return (uint8_t)(key * HEADER_SLOT_FACTOR >> 24);
+/* The one row that the name can be: the same as slot() of header_slots.py. */
+static inline enum header_id header_candidate(const uint8_t *name, size_t len) {
+    const uint8_t *tail = name + len - 4; /* short names have the CRLF in it */
+    uint32_t last = (uint32_t)tail[0] | (uint32_t)tail[1] << 8 | (uint32_t)tail[2] << 16 |
+                    (uint32_t)tail[3] << 24;
+    uint32_t key = (last | 0x20202020u) + ((uint32_t)len << 7);
+    return (enum header_id)header_slots[key * HEADER_SLOT_FACTOR >> 24];
 }
 
-/* The bits in which eight (four, two) bytes differ from those of a lower-case name. */
-static inline uint64_t name_differ_8(const uint8_t *name, const char *lower) {
+/* The bits in which eight (four) bytes differ from those of a row. */
+static inline uint64_t row_differ_8(const uint8_t *name, const char *row) {
     uint64_t a;
     uint64_t b;
     memcpy(&a, name, sizeof a);
-    memcpy(&b, lower, sizeof b);
+    memcpy(&b, row, sizeof b);
     return (a | 0x2020202020202020u) ^ b;
 }
 
-static inline uint32_t name_differ_4(const uint8_t *name, const char *lower) {
+static inline uint32_t row_differ_4(const uint8_t *name, const char *row) {
     uint32_t a;
     uint32_t b;
     memcpy(&a, name, sizeof a);
-    memcpy(&b, lower, sizeof b);
+    memcpy(&b, row, sizeof b);
     return (a | 0x20202020u) ^ b;
 }
 
-static inline uint32_t name_differ_2(const uint8_t *name, const char *lower) {
-    uint16_t a;
-    uint16_t b;
-    memcpy(&a, name, sizeof a);
-    memcpy(&b, lower, sizeof b);
-    return (a | 0x2020u) ^ (uint32_t)b;
-}
-
-/* Steps overlap at the end instead of ending in single bytes. `len` is at least 2. */
-static inline bool name_is(const uint8_t *name, const char *lower, size_t len) {
-    if (len >= 8) {
-        uint64_t differ = name_differ_8(name + len - 8, lower + len - 8);
-        for (size_t i = 0; i + 8 < len; i += 8) {
-            differ |= name_differ_8(name + i, lower + i);
+/* Whether the name and its colon are the row's. Reads nothing behind the colon; steps overlap at
+ * the end instead of ending in single bytes. */
+static inline bool row_is(const struct header_row *row, const uint8_t *name, size_t len) {
+    const char *lower = row->name;
+    size_t all = len + 1;
+    if (all > HEADER_ROW_BYTES || all < 3) {
+        return false;
+    }
+    if (all >= 8) {
+        uint64_t differ = row_differ_8(name + all - 8, lower + all - 8);
+        for (size_t i = 0; i + 8 < all; i += 8) {
+            differ |= row_differ_8(name + i, lower + i);
         }
         return differ == 0;
     }
-    if (len >= 4) {
-        return (name_differ_4(name, lower) | name_differ_4(name + len - 4, lower + len - 4)) == 0;
+    if (all >= 4) {
+        return (row_differ_4(name, lower) | row_differ_4(name + all - 4, lower + all - 4)) == 0;
     }
-    return (name_differ_2(name, lower) | name_differ_2(name + len - 2, lower + len - 2)) == 0;
+    return (name[0] | 0x20) == lower[0] && (name[1] | 0x20) == lower[1] && lower[2] == ':';
 }
 
 #endif

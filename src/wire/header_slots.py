@@ -1,7 +1,7 @@
 """Writes header_slots.h, the perfect hash of the field names in header_id.h.
 
 Run it after a change of HEADER_TABLE: `python src/wire/header_slots.py`. The unit test of
-header_id fails while the two do not fit. The hash itself is header_hash() in header_lookup.h;
+header_id fails while the two do not fit. The hash itself is header_candidate() in header_lookup.h;
 this searches the factor for which no two names share a slot.
 """
 
@@ -22,14 +22,16 @@ def rows() -> list[tuple[str, str]]:
 
 
 def key(name: str) -> int:
-    """The 32 bits that header_hash() multiplies: first and last two bytes, and the length."""
-    raw = name.encode()
-    ends = raw[0] | raw[1] << 8 | raw[-2] << 16 | raw[-1] << 24
-    return (ends | 0x20202020) + (len(raw) << 7)
+    """The 32 bits that are multiplied: the last four bytes and the length.
+
+    A name that is shorter has the end of the line before it in them, in "lower case" too.
+    """
+    last = int.from_bytes(f"\r\n{name}".encode()[-4:], "little")
+    return (last | 0x20202020) + (len(name) << 7)
 
 
 def slot(factor: int, value: int) -> int:
-    """Upper eight bits of the product, as header_hash() takes them."""
+    """Upper eight bits of the product, as header_candidate() takes them."""
     return (value * factor & 0xFFFFFFFF) >> 24
 
 
@@ -38,7 +40,7 @@ def main() -> None:
     table = rows()
     keys = [key(name) for _, name in table]
     if len(set(keys)) != len(keys):
-        raise SystemExit("two names have the same key: header_hash() must look at more bytes")
+        raise SystemExit("two names have the same key: header_candidate() must look at more bytes")
     numbers = random.Random(1)
     while True:
         factor = numbers.getrandbits(32) | 1

@@ -76,8 +76,8 @@ def build_ours(directory: Path) -> Path:
     here = Path(__file__).resolve().parent
     source = here.parent.parent / "src"
     program = directory / "wire_probe"
-    wire = ("authority", "chunk", "head", "head_dispatch_generic", "head_scalar", "header_id")
-    files = [source / "wire" / f"{name}.c" for name in (*wire, "http_rules")]
+    wire = ("authority", "chunk", "head", "head_dispatch_generic", "head_line", "head_scalar")
+    files = [source / "wire" / f"{name}.c" for name in (*wire, "header_id", "http_rules")]
     files += [source / "base" / "err.c", here / "wire_probe.c"]
     flags = ["-std=gnu11", "-O1", f"-I{source}", "-o", str(program)]
     subprocess.run(["cc", *flags, *map(str, files)], check=True)
