@@ -1,8 +1,8 @@
 """Fixtures of the end-to-end tests.
 
-`serve` starts servers, `shape` says how they are set up. A test runs on one shape; marked
-`@pytest.mark.matrix("threads", …)` it runs on all values of these axes, marked
-`@pytest.mark.matrix` on the whole matrix.
+`serve` starts servers, `share` gives one that is running, `shape` says how they are set up. A test
+runs on one shape; marked `@pytest.mark.matrix("threads", …)` it runs on all values of these axes,
+marked `@pytest.mark.matrix` on the whole matrix.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ import pytest
 from .harness import APPS, AXES, Server, Shape, running
 
 Serve = Callable[..., Server]
+Share = Callable[[str], Server]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SHARED] = Shared()
     config.addinivalue_line("markers", "slow: takes minutes, or means nothing, under a sanitizer")
     config.addinivalue_line("markers", "matrix(*axes): run on all values of these axes, or of all")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
     for item in items:
-        if item.get_closest_marker("timeout") is None:
+        if here in item.path.parents and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(90))
 
 
@@ -51,6 +54,56 @@ def room(tmp_path: Path) -> Iterator[Path]:
         yield Path(name)
 
 
+class Shared:
+    """The servers that the cases of one parametrized test share; each test has its own.
+
+    Starting a server takes longer than most cases; that its log is clean and its objects are gone
+    is checked when the last case is over, in that case's teardown.
+    """
+
+    def __init__(self) -> None:
+        self.stack = ExitStack()
+        self.servers: dict[object, Server] = {}
+
+    def get(self, shape: Shape, app: str) -> Server:
+        """The server of that application, as if it had just been started."""
+        if (shape, app) not in self.servers:
+            room = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="fe-")))
+            server = self.stack.enter_context(running(shape, room / "0", app))
+            self.servers[shape, app] = server
+        server = self.servers[shape, app]
+        server.begin()
+        return server
+
+    def close(self) -> None:
+        """Stops and checks all of them."""
+        self.servers.clear()
+        self.stack.close()
+
+
+SHARED = pytest.StashKey[Shared]()
+
+
+def test_of(item: pytest.Item | None) -> object:
+    """What the cases of one test on one shape have in common."""
+    if item is None:
+        return None
+    callspec = getattr(item, "callspec", None)
+    shape = callspec.params.get("shape") if callspec else None
+    return item.nodeid.partition("[")[0], shape
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if test_of(item) != test_of(nextitem):
+        item.config.stash[SHARED].close()
+
+
+def show_log(server: Server) -> None:
+    """Prints the log, which pytest shows where the test has failed."""
+    print(f"the log of {server.directory}:\n{server.log}")
+
+
 @pytest.fixture
 def serve(shape: Shape, room: Path) -> Iterator[Serve]:
     """Starts servers: `serve(app, *arguments)`; all are stopped and checked after the test."""
@@ -66,13 +119,26 @@ def serve(shape: Shape, room: Path) -> Iterator[Serve]:
             directory = room / str(next(count))
             context = running(shape, directory, app, arguments, env=env, cwd=cwd or APPS)
             server = stack.enter_context(context)
-            stack.callback(lambda: print(f"the log of {server.directory}:\n{server.log}"))
+            stack.callback(show_log, server)
             return server
 
         yield start
 
 
 @pytest.fixture
-def server(serve: Serve) -> Server:
+def share(shape: Shape, request: pytest.FixtureRequest) -> Iterator[Share]:
+    """Gives servers without options: `share(app)`; the cases of a test use the same one."""
+    with ExitStack() as stack:
+
+        def get(app: str) -> Server:
+            server = request.config.stash[SHARED].get(shape, app)
+            stack.callback(show_log, server)
+            return server
+
+        yield get
+
+
+@pytest.fixture
+def server(share: Share) -> Server:
     """A server of tests/apps/probe.py behind wsgiref's validator, all options at their default."""
-    return serve()
+    return share("probe:checked")

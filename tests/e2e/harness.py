@@ -139,14 +139,26 @@ class Server:
     checks_counters: bool = True
     """Cleared by a test that ends the server without its leave."""
     address: Address = field(default="", init=False)
+    _log_start: int = field(default=0, init=False)
+    _events_start: int = field(default=0, init=False)
     _stopping: bool = field(default=False, init=False)
 
     # files
 
+    def begin(self) -> None:
+        """A new test begins on this server: forgets what was logged and noted before."""
+        self._log_start = len(self.whole_log)
+        self._events_start += len(self.events)
+
+    @property
+    def whole_log(self) -> str:
+        """The error log from the server's start on."""
+        return (self.directory / "stderr").read_text(errors="backslashreplace")
+
     @property
     def log(self) -> str:
-        """The error log so far."""
-        return (self.directory / "stderr").read_text(errors="backslashreplace")
+        """The error log of this test so far."""
+        return self.whole_log[self._log_start :]
 
     @property
     def access_log(self) -> str:
@@ -155,16 +167,12 @@ class Server:
 
     @property
     def events(self) -> list[str]:
-        """The lines that the application has noted, see tests/apps/probe.py."""
-        return (self.directory / "events").read_text().splitlines()
+        """The lines that the application has noted in this test, see tests/apps/probe.py."""
+        return (self.directory / "events").read_text().splitlines()[self._events_start :]
 
     def await_log(self, text: str) -> None:
         """Waits until the error log holds that text."""
         await_true(lambda: text in self.log, f"{text!r} in the log")
-
-    def await_log_after(self, start: int, text: str) -> None:
-        """The same, but counts only what was logged from that place on."""
-        await_true(lambda: text in self.log[start:], f"{text!r} in the log")
 
     def await_event(self, event: str, count: int = 1) -> None:
         """Waits until the application has noted that event that often."""
@@ -178,8 +186,10 @@ class Server:
 
         def listening() -> bool:
             if self.process.poll() is not None:
-                raise AssertionError(f"ended at its start: {self.process.returncode}\n{self.log}")
-            match = transport.started.search(self.log)
+                raise AssertionError(
+                    f"ended at its start: {self.process.returncode}\n{self.whole_log}"
+                )
+            match = transport.started.search(self.whole_log)
             if match is None:
                 return False
             self.address = transport.address(match)
@@ -217,8 +227,8 @@ class Server:
         try:
             code = self.await_exit()
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"does not stop on SIGTERM\n{self.log}") from None
-        assert code == self.exit_code, f"exit code {code}\n{self.log}"
+            raise AssertionError(f"does not stop on SIGTERM\n{self.whole_log}") from None
+        assert code == self.exit_code, f"exit code {code}\n{self.whole_log}"
         self.check_log()
         if self.checks_counters:
             self.check_counters()
@@ -232,7 +242,7 @@ class Server:
 
     def check_log(self) -> None:
         """No traceback that the test did not ask for, and no sanitizer's or interpreter's cry."""
-        log = self.log
+        log = self.whole_log
         for cry in (
             "Fatal Python error",
             "Sanitizer",
@@ -246,11 +256,11 @@ class Server:
 
     def check_counters(self) -> None:
         """Each worker says at its end which C objects are still alive; none may be."""
-        reports = counter_reports(self.log)
-        assert len(reports) >= self.shape.workers, f"a worker did not report\n{self.log}"
+        reports = counter_reports(self.whole_log)
+        assert len(reports) >= self.shape.workers, f"a worker did not report\n{self.whole_log}"
         for live in reports:
             left = {name: count for name, count in live.items() if count}
-            assert not left, f"C objects left alive: {left}\n{self.log}"
+            assert not left, f"C objects left alive: {left}\n{self.whole_log}"
 
 
 def counter_reports(log: str) -> list[dict[str, int]]:

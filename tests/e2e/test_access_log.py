@@ -51,7 +51,8 @@ def test_what_the_client_wrote_is_escaped(serve: Serve) -> None:
     assert re.fullmatch(rb"[ -~]+\n", raw)
 
 
-def test_nothing_is_logged_unless_asked_for(server: Server) -> None:
+def test_nothing_is_logged_unless_asked_for(serve: Serve) -> None:
+    server = serve()
     with server.connect() as client:
         assert client.exchange(request()).status == 200
     server.stop()

@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from .client import chunked, request
-from .conftest import Serve
+from .conftest import Share
 from .harness import Server
 
 BODY = bytes(range(256)) * 3
@@ -116,9 +116,9 @@ def test_empty_pieces_do_not_end_a_chunked_response(server: Server) -> None:
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
 @pytest.mark.parametrize("kind", ["list", "generator"])
-def test_statuses_without_a_body(serve: Serve, status: str, kind: str) -> None:
+def test_statuses_without_a_body(share: Share, status: str, kind: str) -> None:
     """RFC 9110 section 6.4.1; the piece that the application gives is not sent."""
-    server = serve("probe:plain")
+    server = share("probe:plain")
     target = f"/respond?kind={kind}&piece=10&type=&status={status.replace(' ', '+')}"
     with server.connect() as client:
         client.send(request("GET", target) + request())
@@ -127,9 +127,9 @@ def test_statuses_without_a_body(serve: Serve, status: str, kind: str) -> None:
         assert client.response().body == b"hello"
 
 
-def test_content_length_is_dropped_on_204_and_kept_on_304(serve: Serve) -> None:
+def test_content_length_is_dropped_on_204_and_kept_on_304(share: Share) -> None:
     """RFC 9110 section 8.6."""
-    server = serve("probe:plain")
+    server = share("probe:plain")
     with server.connect() as client:
         answer = client.exchange(request("GET", "/respond?type=&length=10&status=204+No+Content"))
         assert answer.all("content-length") == []
@@ -139,9 +139,9 @@ def test_content_length_is_dropped_on_204_and_kept_on_304(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("kind", ["generator", "list", "write"])
-def test_body_longer_than_its_length_is_never_sent_whole(serve: Serve, kind: str) -> None:
+def test_body_longer_than_its_length_is_never_sent_whole(share: Share, kind: str) -> None:
     """Bytes behind the length would be read as another response: refused or cut, never sent."""
-    server = serve("probe:plain")
+    server = share("probe:plain")
     server.tracebacks_expected = True
     with server.connect() as client:
         client.send(request("GET", f"/respond?kind={kind}&length=25&piece=10&piece=20"))
@@ -156,8 +156,8 @@ def test_body_longer_than_its_length_is_never_sent_whole(serve: Serve, kind: str
 
 
 @pytest.mark.parametrize("kind", ["generator", "list", "write"])
-def test_body_shorter_than_its_length_never_looks_complete(serve: Serve, kind: str) -> None:
-    server = serve("probe:plain")
+def test_body_shorter_than_its_length_never_looks_complete(share: Share, kind: str) -> None:
+    server = share("probe:plain")
     server.tracebacks_expected = True
     with server.connect() as client:
         client.send(request("GET", f"/respond?kind={kind}&length=31&piece=10&piece=20") + request())
@@ -168,9 +168,9 @@ def test_body_shorter_than_its_length_never_looks_complete(serve: Serve, kind: s
 
 
 @pytest.mark.matrix("threads")
-def test_pieces_are_sent_before_the_next_is_asked_for(serve: Serve) -> None:
+def test_pieces_are_sent_before_the_next_is_asked_for(share: Share) -> None:
     """PEP 3333, buffering and streaming: a piece is not held back until the next one comes."""
-    server = serve()
+    server = share("probe:checked")
     with server.connect() as client:
         client.send(request("GET", "/wait?file=gate&piece=1"))
         client.await_bytes(b"before ")

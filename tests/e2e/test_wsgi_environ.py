@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from .client import Headers, chunked, request
-from .conftest import Serve
+from .conftest import Share
 from .harness import Server
 
 
@@ -169,16 +169,16 @@ def test_absolute_form_without_a_path(server: Server) -> None:
         assert client.exchange(request("GET", "http://test.example")).body == b"hello"
 
 
-def test_asterisk_form(serve: Serve) -> None:
+def test_asterisk_form(share: Share) -> None:
     """The validator wants a path that begins with a slash, so it stays out of the way."""
-    environ = environ_of(serve("probe:plain"), "*", method="OPTIONS")
+    environ = environ_of(share("probe:plain"), "*", method="OPTIONS")
     assert (environ["REQUEST_METHOD"], environ["RAW_URI"]) == ("OPTIONS", "*")
     assert environ["PATH_INFO"] in ("", "*")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "PROPFIND", "M-SEARCH", "get"])
-def test_any_method_reaches_the_application(serve: Serve, method: str) -> None:
-    environ = environ_of(serve("probe:plain"), method=method)
+def test_any_method_reaches_the_application(share: Share, method: str) -> None:
+    environ = environ_of(share("probe:plain"), method=method)
     assert environ["REQUEST_METHOD"] == method
 
 

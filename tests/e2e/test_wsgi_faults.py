@@ -6,15 +6,15 @@ from urllib.parse import quote
 import pytest
 
 from .client import Client, CutError, request
-from .conftest import Serve
+from .conftest import Share
 from .harness import Server
 from .rules import RULES
 
 
 @pytest.fixture
-def faulty(serve: Serve) -> Server:
+def faulty(share: Share) -> Server:
     """A server of tests/apps/faults.py; tracebacks in its log are what is looked for."""
-    server = serve("faults:app")
+    server = share("faults:app")
     server.tracebacks_expected = True
     return server
 
@@ -204,10 +204,10 @@ WRONG = {
 @pytest.mark.matrix("threads")
 def test_wrong_types_are_answered_with_500_and_named(faulty: Server) -> None:
     for path, word in WRONG.items():
-        before = len(faulty.log)
+        faulty.begin()
         with faulty.connect() as client:
             expect_500(client, request("GET", f"/wrong/{path}"))
-        faulty.await_log_after(before, word)
+        faulty.await_log(word)
     still_serves(faulty)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from .client import request
-from .conftest import Serve
+from .conftest import Share
 from .harness import Server
 
 KINDS = ["file", "buffered", "memory", "reader", "bare", "nofile"]
@@ -15,9 +15,9 @@ def pattern(size: int) -> bytes:
 
 
 @pytest.fixture
-def files(serve: Serve) -> Server:
+def files(share: Share) -> Server:
     """A server of tests/apps/files.py."""
-    return serve("files:app")
+    return share("files:app")
 
 
 @pytest.mark.matrix("transport", "threads")

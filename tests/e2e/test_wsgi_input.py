@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from .client import chunked, request
-from .conftest import Serve
+from .conftest import Share
 from .harness import Server
 
 TEXT = b"first\nsecond line\n\nlast without an end"
@@ -47,13 +47,13 @@ def read(server: Server, calls: str, body: bytes, *, in_chunks: bool = False) ->
         ("", []),
     ],
 )
-def test_methods(serve: Serve, calls: str, results: object, in_chunks: bool) -> None:
-    assert read(serve("probe:plain"), calls, TEXT, in_chunks=in_chunks) == results
+def test_methods(share: Share, calls: str, results: object, in_chunks: bool) -> None:
+    assert read(share("probe:plain"), calls, TEXT, in_chunks=in_chunks) == results
 
 
-def test_hint_of_readlines_may_be_ignored_but_loses_nothing(serve: Serve) -> None:
+def test_hint_of_readlines_may_be_ignored_but_loses_nothing(share: Share) -> None:
     """PEP 3333 leaves the hint to the server; whole lines come in any case."""
-    lines, rest = read(serve("probe:plain"), "readlines=7&read=", TEXT)
+    lines, rest = read(share("probe:plain"), "readlines=7&read=", TEXT)
     assert "".join(lines) + rest == TEXT.decode()
     assert lines[0] == "first\n"
     assert all(line.endswith("\n") for line in lines if rest)
@@ -69,25 +69,25 @@ def test_methods_behind_the_validator(server: Server, in_chunks: bool) -> None:
 
 
 @pytest.mark.parametrize("in_chunks", [False, True], ids=["length", "chunked"])
-def test_empty_body(serve: Serve, in_chunks: bool) -> None:
+def test_empty_body(share: Share, in_chunks: bool) -> None:
     calls = "read=&read=5&readline=&readlines=&iterate="
-    assert read(serve("probe:plain"), calls, b"", in_chunks=in_chunks) == ["", "", "", [], []]
+    assert read(share("probe:plain"), calls, b"", in_chunks=in_chunks) == ["", "", "", [], []]
 
 
-def test_no_body(serve: Serve) -> None:
-    with serve("probe:plain").connect() as client:
+def test_no_body(share: Share) -> None:
+    with share("probe:plain").connect() as client:
         answer = client.exchange(request("GET", "/input?read=&readline=&readlines=&iterate="))
         assert json.loads(answer.body) == ["", "", [], []]
 
 
 @pytest.mark.parametrize("size", [65535, 65536, 65537, 200_001])
 @pytest.mark.parametrize("in_chunks", [False, True], ids=["length", "chunked"])
-def test_lines_of_a_large_body(serve: Serve, size: int, in_chunks: bool) -> None:
+def test_lines_of_a_large_body(share: Share, size: int, in_chunks: bool) -> None:
     """Below and above the size where the body goes to a file; lines cross every boundary."""
     line = b"x" * 96 + b"\n"
     body = (line * (size // len(line) + 1))[:size]
     expected = body.decode().splitlines(keepends=True)
-    server = serve("probe:plain")
+    server = share("probe:plain")
     assert read(server, "iterate=", body, in_chunks=in_chunks) == [expected]
     first, rest = expected[0], expected[1:]
     results = [first, rest[0][:50], body[len(first) + 50 :].decode(), ""]
@@ -97,6 +97,7 @@ def test_lines_of_a_large_body(serve: Serve, size: int, in_chunks: bool) -> None
 @pytest.mark.matrix("threads")
 def test_large_body_lies_in_an_unlinked_file_while_it_is_read(server: Server) -> None:
     with server.connect() as client:
+        client.exchange(request())  # by then, connections before this one are over
         before = json.loads(client.exchange(request("GET", "/process")).body)
         for size, files in ((65536, 0), (65537, 1), (5_000_000, 1)):
             answer = client.exchange(request("POST", "/spool", body=b"x" * size))

@@ -3,7 +3,7 @@
 import pytest
 
 from .client import request
-from .conftest import Serve
+from .conftest import Share
 from .harness import Server
 
 KINDS = ["list", "tuple", "generator", "late", "iterator", "write", "both"]
@@ -12,8 +12,8 @@ KINDS = ["list", "tuple", "generator", "late", "iterator", "write", "both"]
 @pytest.mark.matrix("threads", "transport")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("app", ["probe:checked", "probe:plain"])
-def test_kinds_of_responses(serve: Serve, kind: str, app: str) -> None:
-    server = serve(app)
+def test_kinds_of_responses(share: Share, kind: str, app: str) -> None:
+    server = share(app)
     body = bytes(range(100)) + bytes(range(200)) + b"\0"
     target = f"/respond?kind={kind}&piece=100&piece=200&piece=1"
     with server.connect() as client:
@@ -33,16 +33,16 @@ def test_kinds_of_responses(serve: Serve, kind: str, app: str) -> None:
 
 @pytest.mark.parametrize("kind", ["list", "tuple", "generator", "late", "iterator", "write"])
 @pytest.mark.parametrize("app", ["probe:checked", "probe:plain"])
-def test_empty_responses(serve: Serve, kind: str, app: str) -> None:
-    with serve(app).connect() as client:
+def test_empty_responses(share: Share, kind: str, app: str) -> None:
+    with share(app).connect() as client:
         for rest in ("", "&piece=0", "&piece=0&piece=0", "&length=0", "&length=0&piece=0"):
             assert client.exchange(request("GET", f"/respond?kind={kind}{rest}")).body == b""
         assert client.exchange(request()).body == b"hello"
 
 
-def test_one_piece_gets_its_length(serve: Serve) -> None:
+def test_one_piece_gets_its_length(share: Share) -> None:
     """PEP 3333 "Handling the Content-Length Header": a list of one piece tells the length."""
-    with serve("probe:plain").connect() as client:
+    with share("probe:plain").connect() as client:
         answer = client.exchange(request("GET", "/respond?piece=10"))
         assert answer.get("content-length") == "10"
 
@@ -66,8 +66,8 @@ def test_status_line(server: Server, status: str) -> None:
         assert f"{answer.status} {answer.reason}" == status
 
 
-def test_reason_in_latin1(serve: Serve) -> None:
-    with serve("faults:app").connect() as client:
+def test_reason_in_latin1(share: Share) -> None:
+    with share("faults:app").connect() as client:
         answer = client.exchange(request("POST", "/status", body=b"404 Pas trouv%E9"))
         assert (answer.status, answer.reason) == (404, "Pas trouvé")
 
@@ -83,8 +83,8 @@ def test_headers_in_their_order_and_repeated(server: Server) -> None:
         assert got[2] == ("X-B", "")
 
 
-def test_header_value_in_latin1(serve: Serve) -> None:
-    with serve("faults:app").connect() as client:
+def test_header_value_in_latin1(share: Share) -> None:
+    with share("faults:app").connect() as client:
         answer = client.exchange(request("POST", "/header", body=b"X-A\n%E9%FF%09x"))
         assert answer.get("x-a") == "éÿ\tx"
 
