@@ -91,7 +91,7 @@ cross: $(VENV)/.test-tools build-directory
 	tools/cross.sh build/cross
 
 python-tests: $(VENV)/.installed $(VENV)/.test-tools
-	$(BIN)/pytest tests
+	$(BIN)/pytest -n 4 tests
 
 # The end-to-end tests once more over an extension with ASan and UBSan.
 asan-tests: $(VENV)/.installed $(VENV)/.test-tools

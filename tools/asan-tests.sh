@@ -11,4 +11,4 @@ site="$venv/asan"
 # CPython's own arenas would hide errors; what it leaks at exit is not ours to count.
 PYTHONPATH="$PWD/$site" PYTHONMALLOC=malloc FREASTAL_PRELOAD="$(cc -print-file-name=libasan.so)" \
     ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-    "$venv/bin/pytest" tests/e2e -m "not slow"
+    "$venv/bin/pytest" -n 2 tests/e2e -k "tcp-1w or unix-2w"

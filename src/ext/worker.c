@@ -19,6 +19,10 @@
 
 enum life { NEW, RUNNING, ENDED };
 
+/* What calls in threads get, beyond the time for requests, to see that nobody listens any more
+ * and to close; less than the worker's watchdog gives (freastal/worker.py). */
+enum { LAST_WORDS_MS = 500 };
+
 struct worker {
     PyObject ob_base;
     enum life life;
@@ -85,7 +89,7 @@ static void on_patience(struct loop_timer *timer) {
 
 /* Loop thread, run beat. */
 static void stop(struct worker *self, uint64_t grace) {
-    uint64_t due = loop_now(&self->loop) + grace;
+    uint64_t due = loop_now(&self->loop) + grace + LAST_WORDS_MS;
     struct timer *patience = &self->patience.timer;
     server_stop(&self->server, grace);
     if (!timer_is_set(patience) || due < patience->due) {
