@@ -109,15 +109,8 @@ static void finish(struct http1 *conn, enum close_why why) {
     http1_update_reading(conn);
 }
 
-/* Between two requests. */
-static void next_request(struct http1 *conn) {
-    http1_set_rx(conn, RX_IDLE);
-    http1_set_tx(conn, TX_IDLE);
-    if (conn->in && conn->stream->out.bytes > HTTP1_HIGH_WATER) {
-        stream_want_drained(conn->stream);
-        http1_set_due(conn, 0);
-        return;
-    }
+/* Between two requests, with room for the next answer. */
+static void go_on(struct http1 *conn) {
     if (conn->in) {
         http1_advance(conn);
         return;
@@ -128,6 +121,19 @@ static void next_request(struct http1 *conn) {
     }
     http1_set_due(conn, conn->server->config.timeout_keep_alive);
     http1_update_reading(conn);
+}
+
+static void next_request(struct http1 *conn) {
+    http1_set_rx(conn, RX_IDLE);
+    http1_set_tx(conn, TX_IDLE);
+    if (conn->stream->out.bytes > HTTP1_HIGH_WATER) {
+        /* The peer sends but does not read: on_drained goes on. */
+        stream_want_drained(conn->stream);
+        http1_set_due(conn, 0);
+        http1_update_reading(conn);
+        return;
+    }
+    go_on(conn);
 }
 
 void http1_decide(struct http1 *conn) {
@@ -268,8 +274,8 @@ static void on_drained(struct stream *stream) {
         conn->ex->want_drained = false;
         conn->ex->events |= EVENT_DRAINED;
         http1_queue(conn->ex);
-    } else if (conn->rx == RX_IDLE && conn->in) {
-        http1_advance(conn);
+    } else if (conn->rx == RX_IDLE) {
+        go_on(conn);
     }
 }
 

@@ -24,7 +24,7 @@ void http1_trim(struct http1 *conn) {
 static bool wants_bytes(const struct http1 *conn) {
     switch ((enum rx)conn->rx) {
     case RX_IDLE:
-        return !conn->in;
+        return !conn->in && conn->stream->out.bytes <= HTTP1_HIGH_WATER;
     case RX_BODY:
         return conn->ex->want_body && !(conn->ex->events & EVENT_BODY);
     case RX_LINGER:
