@@ -1,0 +1,71 @@
+/* What stands above HTTP in its tests: a gateway that answers by plan, writes down what it is told
+ * and watches the laws of http/exchange.h. */
+#ifndef UNIT_HTTP_FAKE_GATEWAY_H
+#define UNIT_HTTP_FAKE_GATEWAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "http/exchange.h"
+
+/* When it answers. */
+enum fake_when {
+    FAKE_AT_START,   /* inside of `start` */
+    FAKE_AFTER_BODY, /* when it has been given the whole body, for which it asks */
+    FAKE_NEVER,      /* the test does, by the functions below */
+};
+
+/* One exchange, as the gateway knows it: exchange->job. */
+struct fake_job {
+    struct exchange *exchange; /* NULL: over */
+    bool want_body;
+    bool want_drained;
+    bool had_last;
+};
+
+enum { FAKE_JOBS = 64, FAKE_JOURNAL = 256 * 1024 };
+
+struct fake_gateway {
+    struct gateway gateway;
+    /* the plan */
+    enum fake_when when;
+    struct response_head head;
+    struct slice body;
+    bool reset_at_start;
+    bool pulls; /* asks for the next piece of the body while it still reads the last */
+    /* what happened */
+    struct exchange *open; /* the last that was started and is not over; else NULL */
+    struct fake_job jobs[FAKE_JOBS];
+    unsigned starts;
+    unsigned answers; /* responses ended by send_body with `last` */
+    unsigned drains;
+    unsigned aborts;
+    int err; /* of the last operation that failed */
+    bool operating;
+    /* "start GET /a\n", body bytes as they come, "|last\n", "drained\n", "abort\n" */
+    char journal[FAKE_JOURNAL];
+    size_t journal_len;
+};
+
+/* Answers 200 with an empty body of length 0, at start. */
+void fake_gateway_init(struct fake_gateway *gateway);
+
+/* Sends the head and the whole body by plan. */
+void fake_answer(struct fake_gateway *gateway, struct exchange *exchange);
+
+/* The operations, watched. Each gives the error. `bytes` [borrows until they are sent]. */
+int fake_send_head(struct fake_gateway *gateway, struct exchange *exchange,
+                   const struct response_head *head);
+int fake_send_body(struct fake_gateway *gateway, struct exchange *exchange, struct slice bytes,
+                   bool last);
+void fake_want_body(struct fake_gateway *gateway, struct exchange *exchange);
+void fake_want_drained(struct fake_gateway *gateway, struct exchange *exchange);
+void fake_reset(struct fake_gateway *gateway, struct exchange *exchange);
+
+/* The journal so far; it begins anew. [borrows until the next event] */
+struct slice fake_journal(struct fake_gateway *gateway);
+
+/* Exchanges that are not over. */
+unsigned fake_open_jobs(const struct fake_gateway *gateway);
+
+#endif

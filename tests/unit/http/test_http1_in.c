@@ -1,0 +1,283 @@
+/* Tests of http/http1_in.c: how bytes become requests and bodies, and the states of that way. */
+#include "http/rig_test.h"
+
+#include "base/banned.h"
+
+#define OK_EMPTY  "HTTP/1.1 200 OK\r\n" OWN_LINES "Content-Length: 0\r\n\r\n"
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: h\r\n\r\n"
+#define CONTINUE  "HTTP/1.1 100 Continue\r\n\r\n"
+
+/* --- requests --- */
+
+RIG_TEST(keep_alive) {
+    rig_open(rig);
+    CHECK_INT(rig_conn(rig)->rx, RX_IDLE);
+    CHECK_INT(rig_conn(rig)->tx, TX_IDLE);
+    rig_send(rig, SLICE(GET("/a")));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start GET /a\n");
+    CHECK_TEXT(rig_output(rig), OK_EMPTY);
+    rig_send(rig, SLICE(GET("/b")));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start GET /b\n");
+    CHECK_TEXT(rig_output(rig), OK_EMPTY);
+    CHECK_INT(rig->server.counters.requests, 2);
+    CHECK(!rig->peer.closed);
+}
+
+RIG_TEST(an_idle_connection_owns_nothing_but_itself) {
+    rig_open(rig);
+    CHECK_INT(rig_live(rig), 2); /* the connection and its stream */
+    rig_send(rig, SLICE(GET("/a")));
+    loop_sweep(&rig->loop);
+    CHECK_INT(rig_live(rig), 2);
+}
+
+RIG_TEST(pipelined_requests_are_answered_in_order) {
+    rig_open(rig);
+    rig_send(rig,
+             SLICE(GET("/a") "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+                             "POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                             "1\r\nx\r\n0\r\n\r\n" GET("/d")));
+    CHECK_TEXT(fake_journal(&rig->gateway),
+               "start GET /a\nstart POST /b\nstart POST /c\nstart GET /d\n");
+    CHECK_TEXT(rig_output(rig), OK_EMPTY OK_EMPTY OK_EMPTY OK_EMPTY);
+}
+
+RIG_TEST(the_next_request_waits_for_the_answer) {
+    rig_open(rig);
+    rig->gateway.when = FAKE_NEVER;
+    rig_send(rig, SLICE(GET("/a") GET("/b")));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start GET /a\n");
+    CHECK_INT(rig_conn(rig)->rx, RX_DONE);
+    CHECK_INT(rig_conn(rig)->tx, TX_WAIT);
+    rig_settle(rig);
+    fake_answer(&rig->gateway, rig->gateway.open);
+    rig_settle(rig);
+    CHECK_TEXT(fake_journal(&rig->gateway), "start GET /b\n");
+    fake_answer(&rig->gateway, rig->gateway.open);
+    rig_settle(rig);
+    CHECK_TEXT(rig_output(rig), OK_EMPTY OK_EMPTY);
+}
+
+RIG_TEST(an_empty_line_before_a_request) {
+    rig_open(rig);
+    rig_send(rig, SLICE("\r\n" GET("/a") "\r\n" GET("/b")));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start GET /a\nstart GET /b\n");
+}
+
+/* A head larger than a buffer: it grows, and the connection goes on. */
+RIG_TEST(a_large_head) {
+    static uint8_t value[40000];
+    rig->config.head.head = 65536;
+    rig_open(rig);
+    memset(value, 'v', sizeof(value));
+    fake_peer_send(&rig->peer, SLICE("GET /a HTTP/1.1\r\nHost: h\r\nX: "));
+    fake_peer_send(&rig->peer, slice_of(value, sizeof(value)));
+    rig_send(rig, SLICE("\r\n\r\n" GET("/b")));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start GET /a\nstart GET /b\n");
+    CHECK_TEXT(rig_output(rig), OK_EMPTY OK_EMPTY);
+}
+
+/* --- bodies --- */
+
+RIG_TEST(a_body_by_length) {
+    rig->gateway.when = FAKE_AFTER_BODY;
+    rig_open(rig);
+    rig_send(rig, SLICE("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello" GET("/b")));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start POST /a\nhello|last\nstart GET /b\n|last\n");
+    CHECK_TEXT(rig_output(rig), OK_EMPTY OK_EMPTY);
+}
+
+RIG_TEST(a_chunked_body_with_extension_and_trailer) {
+    rig->gateway.when = FAKE_AFTER_BODY;
+    rig_open(rig);
+    rig_send(rig, SLICE("POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        "5;a=b\r\nhello\r\n6\r\n world\r\n0\r\nX-T: 1\r\n\r\n" GET("/b")));
+    CHECK_TEXT(fake_journal(&rig->gateway),
+               "start POST /a\nhello world|last\nstart GET /b\n|last\n");
+    CHECK_TEXT(rig_output(rig), OK_EMPTY OK_EMPTY);
+}
+
+RIG_TEST(nothing_is_read_that_nobody_wants) {
+    rig->gateway.when = FAKE_NEVER;
+    rig_open(rig);
+    rig_send(rig, SLICE("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\n"));
+    size_t used = rig->peer.in_used;
+    CHECK_INT(rig_conn(rig)->rx, RX_BODY);
+    rig_send(rig, SLICE("0123456789"));
+    CHECK_INT(rig->peer.in_used, used);
+    fake_want_body(&rig->gateway, rig->gateway.open);
+    rig_settle(rig);
+    CHECK(rig->peer.in_used > used);
+    size_t once = rig->peer.in_used;
+    rig_settle(rig);
+    CHECK_INT(rig->peer.in_used, once); /* one piece for one wish */
+    rig->gateway.pulls = true;
+    rig_send(rig, SLICE("abcdefghij"));
+    fake_want_body(&rig->gateway, rig->gateway.open);
+    rig_settle(rig);
+    CHECK_TEXT(fake_journal(&rig->gateway), "start POST /a\n0123456789abcdefghij|last\n");
+    CHECK_INT(rig_conn(rig)->rx, RX_DONE);
+    fake_answer(&rig->gateway, rig->gateway.open);
+    rig_settle(rig);
+    CHECK_TEXT(rig_output(rig), OK_EMPTY);
+}
+
+/* A gateway may ask where there is no body; the next request's bytes are none of it. */
+RIG_TEST(a_body_is_wanted_of_a_request_without_one) {
+    rig->gateway.when = FAKE_AFTER_BODY;
+    rig_open(rig);
+    rig_send(rig, SLICE(GET("/a") GET("/b")));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start GET /a\n|last\nstart GET /b\n|last\n");
+    CHECK_TEXT(rig_output(rig), OK_EMPTY OK_EMPTY);
+    CHECK_INT(rig->server.counters.refused, 0);
+}
+
+RIG_TEST(a_body_in_many_reads_while_the_answer_is_sent) {
+    rig->gateway.when = FAKE_NEVER;
+    rig->gateway.pulls = true;
+    rig_open(rig);
+    rig_send(rig, SLICE("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n"));
+    fake_send_head(&rig->gateway, rig->gateway.open, &rig->gateway.head);
+    fake_send_body(&rig->gateway, rig->gateway.open, SLICE("early"), false);
+    fake_want_body(&rig->gateway, rig->gateway.open);
+    rig_send(rig, SLICE("0123456789"));
+    CHECK_INT(rig_conn(rig)->tx, TX_BODY);
+    fake_send_body(&rig->gateway, rig->gateway.open, SLICE("late"), true);
+    rig_settle(rig);
+    CHECK_TEXT(fake_journal(&rig->gateway), "start POST /a\n0123456789|last\n");
+    rig_send(rig, SLICE(GET("/b")));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start GET /b\n");
+}
+
+/* --- bodies that nobody reads (RFC 9112 section 9.3) --- */
+
+RIG_TEST(a_short_unread_body_is_drained) {
+    rig_open(rig);
+    rig_send(rig, SLICE("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel"));
+    CHECK_INT(rig_conn(rig)->rx, RX_DRAIN);
+    CHECK_INT(rig_conn(rig)->tx, TX_DONE);
+    rig_send(rig, SLICE("lo" GET("/b")));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start POST /a\nstart GET /b\n");
+    CHECK_TEXT(rig_output(rig), OK_EMPTY OK_EMPTY);
+}
+
+RIG_TEST(a_long_unread_body_ends_the_connection_behind_the_answer) {
+    rig_open(rig);
+    rig_send(rig, SLICE("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n"));
+    CHECK_TEXT(rig_output(rig),
+               "HTTP/1.1 200 OK\r\n" OWN_LINES "Content-Length: 0\r\nConnection: close\r\n\r\n");
+    CHECK_INT(rig_conn(rig)->rx, RX_LINGER);
+    CHECK_INT(rig->peer.end, FAKE_FIN);
+    /* what still comes is read, so that the answer is not lost by a reset */
+    size_t used = rig->peer.in_used;
+    rig_send(rig, SLICE("some of it" GET("/b")));
+    CHECK_INT(rig->peer.in_used, used + sizeof("some of it" GET("/b")) - 1);
+    CHECK_TEXT(fake_journal(&rig->gateway), "start POST /a\n");
+    rig_pass(rig, HTTP1_LINGER_MS + WHEEL_TICK);
+    CHECK_INT(rig->peer.why, CLOSE_DONE);
+}
+
+RIG_TEST(draining_a_chunked_body_has_a_bound) {
+    static uint8_t bytes[0x4000];
+    rig_open(rig);
+    memset(bytes, 'x', sizeof(bytes));
+    rig_send(rig, SLICE("POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    CHECK_TEXT(rig_output(rig), OK_EMPTY);
+    for (int i = 0; i < 6 && rig_conn(rig)->rx == RX_DRAIN; i++) {
+        fake_peer_send(&rig->peer, SLICE("4000\r\n"));
+        fake_peer_send(&rig->peer, slice_of(bytes, sizeof(bytes)));
+        rig_send(rig, SLICE("\r\n"));
+    }
+    CHECK_INT(rig_conn(rig)->rx, RX_LINGER);
+    rig_send(rig, SLICE("0\r\n\r\n" GET("/b")));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start POST /a\n");
+    CHECK_TEXT(rig_output(rig), "");
+}
+
+RIG_TEST(a_broken_body_that_nobody_reads_ends_the_connection) {
+    rig_open(rig);
+    rig_send(rig, SLICE("POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        "zz\r\n" GET("/b")));
+    CHECK_TEXT(rig_output(rig), OK_EMPTY);
+    CHECK_TEXT(fake_journal(&rig->gateway), "start POST /a\n");
+    CHECK_INT(rig_conn(rig)->rx, RX_LINGER);
+}
+
+RIG_TEST(lingering_has_a_bound_in_bytes) {
+    static uint8_t bytes[0x8000];
+    rig_open(rig);
+    rig_send(rig, SLICE("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n"));
+    rig->peer.step = SIZE_MAX;
+    for (size_t sent = 0; sent <= HTTP1_LINGER_BYTES && !rig->peer.closed;) {
+        rig->peer.in_len = 0;
+        rig->peer.in_used = 0;
+        rig_send(rig, slice_of(bytes, sizeof(bytes)));
+        sent += sizeof(bytes);
+    }
+    CHECK(rig->peer.closed);
+    CHECK_INT(rig->peer.why, CLOSE_DONE);
+}
+
+/* --- Expect: 100-continue (RFC 9110 section 10.1.1) --- */
+
+#define EXPECTING(version)                                                                         \
+    "POST /a HTTP/" version "\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+
+RIG_TEST(continue_is_sent_when_the_body_is_wanted) {
+    rig->gateway.when = FAKE_NEVER;
+    rig->gateway.pulls = true;
+    rig_open(rig);
+    rig_send(rig, SLICE(EXPECTING("1.1")));
+    CHECK_TEXT(rig_output(rig), "");
+    fake_want_body(&rig->gateway, rig->gateway.open);
+    rig_settle(rig);
+    CHECK_TEXT(rig_output(rig), CONTINUE);
+    rig_send(rig, SLICE("hi"));
+    fake_answer(&rig->gateway, rig->gateway.open);
+    rig_send(rig, SLICE(GET("/b")));
+    CHECK_TEXT(rig_output(rig), OK_EMPTY);
+    CHECK_TEXT(fake_journal(&rig->gateway), "start POST /a\nhi|last\nstart GET /b\n");
+    fake_answer(&rig->gateway, rig->gateway.open);
+}
+
+TEST(continue_is_not_sent_where_the_body_is_there_already) {
+    static struct rig rig;
+    rig_init(&rig);
+    rig.gateway.when = FAKE_AFTER_BODY;
+    rig_open(&rig);
+    rig_send(&rig, SLICE(EXPECTING("1.1") "hi"));
+    CHECK_TEXT(rig_output(&rig), OK_EMPTY);
+    rig_end(&rig);
+}
+
+RIG_TEST(an_answer_in_place_of_continue_ends_the_connection) {
+    rig_open(rig);
+    rig_send(rig, SLICE(EXPECTING("1.1")));
+    CHECK_TEXT(rig_output(rig),
+               "HTTP/1.1 200 OK\r\n" OWN_LINES "Content-Length: 0\r\nConnection: close\r\n\r\n");
+    /* the body may come or not: whatever comes is no request */
+    rig_send(rig, SLICE(GET("/b")));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start POST /a\n");
+}
+
+RIG_TEST(no_continue_behind_the_head_of_the_answer) {
+    rig->gateway.when = FAKE_NEVER;
+    rig->gateway.pulls = true;
+    rig_open(rig);
+    rig_send(rig, SLICE(EXPECTING("1.1")));
+    fake_send_head(&rig->gateway, rig->gateway.open, &rig->gateway.head);
+    fake_want_body(&rig->gateway, rig->gateway.open);
+    rig_send(rig, SLICE("hi"));
+    CHECK_INT(count_of(rig_output(rig), SLICE("100 Continue")), 0);
+    CHECK_TEXT(fake_journal(&rig->gateway), "start POST /a\nhi|last\n");
+    fake_send_body(&rig->gateway, rig->gateway.open, SLICE(""), true);
+}
+
+RIG_TEST(no_continue_to_http_1_0) {
+    rig->gateway.when = FAKE_AFTER_BODY;
+    rig_open(rig);
+    rig_send(rig, SLICE(EXPECTING("1.0")));
+    CHECK_TEXT(rig_output(rig), "");
+    rig_send(rig, SLICE("hi"));
+    CHECK_INT(count_of(rig_output(rig), SLICE("100 Continue")), 0);
+}

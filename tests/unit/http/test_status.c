@@ -1,0 +1,23 @@
+/* Tests of http/status.h. */
+#include "http/status.h"
+
+#include "base/err.h"
+#include "test.h"
+
+#include "base/banned.h"
+
+TEST(every_status_that_an_error_is_answered_with_has_its_phrase) {
+    for (int err = -1; err >= -(int)ERR_COUNT; err--) {
+        int status = err_status(err);
+        if (status > 0) {
+            struct slice reason = status_reason(status);
+            CHECK(reason.len > 0);
+            CHECK(!slice_equal(reason, SLICE("Error")));
+        }
+    }
+}
+
+TEST(any_other_status_has_one_too) {
+    CHECK_TEXT(status_reason(599), "Error");
+    CHECK_TEXT(status_reason(0), "Error");
+}
