@@ -1,4 +1,4 @@
-"""Starts a server that has no command line, or whose own asks for more than one process.
+"""Starts a server that has no command line, or that is to run without its own.
 
 ``python launch.py SERVER APP PORT``: the server by its name in :data:`LAUNCHERS`, the application
 by its name in ``wsgi.py``. Every module is imported where it is needed, because each environment
@@ -25,9 +25,8 @@ def bjoern(app: Any, port: int) -> None:
 
 
 def fastpysgi(app: Any, port: int) -> None:
-    """fastpysgi: one process, one thread, libuv; TCP_NODELAY as every other server has it."""
+    """fastpysgi: one process, one thread, libuv."""
     module = import_module("fastpysgi")
-    module.server.tcp_nodelay = 1
     module.run(app, host=HOST, port=port, loglevel=module.LL_FATAL_ERROR)
 
 
