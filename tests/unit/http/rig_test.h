@@ -21,7 +21,7 @@
     }                                                                                              \
     static void rig_body_##id(struct rig *rig)
 
-static void each_step(void (*body)(struct rig *rig)) {
+static inline void each_step(void (*body)(struct rig *rig)) {
     static const size_t steps[] = {SIZE_MAX, 3, 1};
     static struct rig rig;
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
