@@ -39,7 +39,7 @@ enum header_id header_id_of(struct slice name) {
         return HEADER_OTHER;
     }
     memcpy(line + 4, name.at, name.len);
+    line[4 + name.len] = ':';
     enum header_id id = header_candidate(line + 4, name.len);
-    /* row_is() would be exact for tokens only, and this name may hold any bytes. */
-    return slice_equal_nocase(name, header_id_name(id)) ? id : HEADER_OTHER;
+    return row_is(&header_rows[id], line + 4, name.len) ? id : HEADER_OTHER;
 }

@@ -1,9 +1,9 @@
 /* From the bytes of a field name to its number, without a call: for the head parsers.
  *
- * Private to wire; everyone else calls header_id_of(). The name must be a token already, stand
- * behind a CRLF and a byte more, and before a colon: all of it takes part. Among token
- * characters `| 0x20` makes only letters equal that differ in case, and the table's names hold
- * nothing but letters and "-" (the unit test checks it). */
+ * Private to wire; everyone else calls header_id_of(). The name may hold any bytes, but must stand
+ * behind a CRLF and a byte more, and before a colon: all of it takes part. The table's names hold
+ * nothing but small letters and "-" (the unit test checks it), so a byte of a row is a letter
+ * where its 0x40 is set, and only there may the name's byte lack the 0x20. */
 #ifndef WIRE_HEADER_LOOKUP_H
 #define WIRE_HEADER_LOOKUP_H
 
@@ -41,7 +41,7 @@ static inline uint64_t row_differ_8(const uint8_t *name, const char *row) {
     uint64_t b;
     memcpy(&a, name, sizeof a);
     memcpy(&b, row, sizeof b);
-    return (a | 0x2020202020202020u) ^ b;
+    return (a | (b >> 1 & 0x2020202020202020u)) ^ b;
 }
 
 static inline uint32_t row_differ_4(const uint8_t *name, const char *row) {
@@ -49,7 +49,7 @@ static inline uint32_t row_differ_4(const uint8_t *name, const char *row) {
     uint32_t b;
     memcpy(&a, name, sizeof a);
     memcpy(&b, row, sizeof b);
-    return (a | 0x20202020u) ^ b;
+    return (a | (b >> 1 & 0x20202020u)) ^ b;
 }
 
 /* Whether the name and its colon are the row's. Reads nothing behind the colon; steps overlap at

@@ -263,16 +263,16 @@ int http_rules_request(const struct head *head, const uint8_t *bytes, struct req
 }
 
 int http_rules_response_field(struct slice name, struct slice value, enum header_id *id) {
-    if (!is_token(name)) {
+    *id = header_id_of(name);
+    if (*id == HEADER_OTHER && !is_token(name)) {
         return ERR_RESPONSE_NAME;
     }
     for (size_t i = 0; i < value.len; i++) {
         uint8_t c = value.at[i];
-        if (c == '\r' || c == '\n' || c == '\0') {
+        if (c <= '\r' && (c == '\r' || c == '\n' || c == '\0')) {
             return ERR_RESPONSE_VALUE;
         }
     }
-    *id = header_id_of(name);
     switch (*id) {
     case HEADER_CONNECTION:
     case HEADER_TRANSFER_ENCODING:

@@ -77,3 +77,12 @@ TEST(short_and_long_names_are_other) {
     }
     CHECK_INT(header_id_name(HEADER_OTHER).len, 0);
 }
+
+TEST(bytes_that_differ_by_more_than_case_are_other_names) {
+    CHECK_INT(header_id_of(SLICE("content\rtype")), HEADER_OTHER);
+    CHECK_INT(header_id_of(SLICE("te\x1a")), HEADER_OTHER);
+    CHECK_INT(header_id_of(SLICE("\x48ost")), HEADER_HOST);
+    CHECK_INT(header_id_of(SLICE("\x08ost")), HEADER_OTHER);
+    CHECK_INT(header_id_of(SLICE("\x28ost")), HEADER_OTHER);
+    CHECK_INT(header_id_of(SLICE("ho\0t")), HEADER_OTHER);
+}
