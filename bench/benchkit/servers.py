@@ -1,8 +1,8 @@
 """The servers that are measured: one table, a row each. To add one, add a row.
 
 Every server runs one process and one thread that calls the application (gunicorn's gthread: see
-its row), writes no log, and has the settings that measured best here among those that its users
-would run in production.
+its row) and writes no log. Where a peer has more settings, those are as near to that as it can
+be; granian's run-time modes and thread counts could not be told apart by cost here.
 """
 
 from __future__ import annotations
