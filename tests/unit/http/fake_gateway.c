@@ -67,6 +67,7 @@ int fake_send_head(struct fake_gateway *gateway, struct exchange *exchange,
 
 int fake_send_body(struct fake_gateway *gateway, struct exchange *exchange, struct slice bytes,
                    bool last) {
+    struct fake_record *record = ((struct fake_job *)exchange->job)->record;
     struct chain chain;
     chain_init(&chain);
     if (bytes.len > 0) {
@@ -81,8 +82,10 @@ int fake_send_body(struct fake_gateway *gateway, struct exchange *exchange, stru
     int err = exchange_send_body(exchange, &chain, last);
     gateway->operating = false;
     MUST(chain_empty(&chain));
+    record->sent += err == ERR_STATE || err == ERR_GONE ? 0 : bytes.len;
     if (last && err != ERR_STATE && err != ERR_GONE) {
-        gateway->answers += !err || err == ERR_RESPONSE_LONG;
+        record->answered = !err || err == ERR_RESPONSE_LONG;
+        gateway->answers += record->answered;
         end_job(gateway, exchange);
     } else if (err == ERR_NOMEM) {
         end_job(gateway, exchange);
@@ -130,7 +133,11 @@ static void on_start(struct exchange *exchange, const struct request *request) {
         job++;
     }
     MUST(job < gateway->jobs + FAKE_JOBS);
-    *job = (struct fake_job){.exchange = exchange};
+    struct fake_record *record = &gateway->records[gateway->starts % FAKE_RECORDS];
+    *record = (struct fake_record){
+        .to_head = slice_equal(head_method(request->head, request->bytes), SLICE("HEAD")),
+    };
+    *job = (struct fake_job){.exchange = exchange, .record = record};
     exchange->job = job;
     gateway->open = exchange;
     gateway->starts++;

@@ -21,9 +21,17 @@ struct fake_job {
     bool want_body;
     bool want_drained;
     bool had_last;
+    struct fake_record *record;
 };
 
-enum { FAKE_JOBS = 64, FAKE_JOURNAL = 256 * 1024 };
+/* What became of an exchange, kept when it is over. */
+struct fake_record {
+    bool to_head;
+    bool answered; /* send_body with `last` was taken */
+    size_t sent;   /* bytes given to send_body */
+};
+
+enum { FAKE_JOBS = 64, FAKE_RECORDS = 2048, FAKE_JOURNAL = 256 * 1024 };
 
 struct fake_gateway {
     struct gateway gateway;
@@ -36,6 +44,7 @@ struct fake_gateway {
     /* what happened */
     struct exchange *open; /* the last that was started and is not over; else NULL */
     struct fake_job jobs[FAKE_JOBS];
+    struct fake_record records[FAKE_RECORDS]; /* of the first of them */
     unsigned starts;
     unsigned answers; /* responses ended by send_body with `last` */
     unsigned drains;

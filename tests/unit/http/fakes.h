@@ -33,7 +33,7 @@ struct fake_peer {
     uint8_t in[FAKE_IN]; /* to send; grows by fake_peer_send */
     size_t in_len;
     size_t step;      /* bytes of one read at most */
-    size_t window;    /* bytes that it still takes; what it has taken is subtracted */
+    size_t window;    /* bytes that it still takes, as far as `out` has room */
     bool half_closes; /* its end comes behind its bytes */
     bool resets;      /* it resets the connection now */
     /* read-only */
