@@ -97,7 +97,7 @@ python-tests: $(VENV)/.installed $(VENV)/.test-tools
 asan-tests: $(VENV)/.installed $(VENV)/.test-tools
 	tools/asan-tests.sh $(VENV)
 
-bench: $(VENV)/.installed
+bench: $(VENV)/.made
 	@tools/system-packages.sh bench $(PYTHON)
 	$(BIN)/python bench/run.py
 
