@@ -265,6 +265,7 @@ static int write_through(struct wsgi_job *job, PyObject *piece) {
     job->output.pieces = Py_NewRef(piece);
     job->head_given = true;
     if (!wsgi_pool_hand_over(pool, job)) {
+        Py_CLEAR(job->output.pieces); /* the application may catch this and write on */
         PyErr_SetString(PyExc_BrokenPipeError, "the client has closed the connection");
         return -1;
     }
@@ -407,7 +408,8 @@ static void iterate(struct wsgi_job *job) {
         job->output.kind = OUTPUT_NOTHING;
         return;
     }
-    if (job->single) {
+    /* What write() was given goes before it, and counts too. */
+    if (job->single && !job->written) {
         job->output.length = PyBytes_GET_SIZE(piece);
     }
     if (add_piece(job, piece)) {

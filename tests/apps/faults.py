@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -324,11 +325,50 @@ def use_kept_write(environ: Environ, start_response: StartResponse) -> Any:
     return [" ".join(results).encode()]
 
 
+def write_on(environ: Environ, start_response: StartResponse) -> Any:
+    """Does not believe write() when it says that the client has gone."""
+    write = start_response("200 OK", TEXT)
+    for _ in range(20):
+        with suppress(OSError):
+            write(LARGE)
+    return []
+
+
+def references(environ: Environ, start_response: StartResponse) -> Any:
+    """How often the piece of write_on is held."""
+    start_response("200 OK", TEXT)
+    return [b"%d" % sys.getrefcount(LARGE)]
+
+
+def write_before_only_piece(environ: Environ, start_response: StartResponse) -> Any:
+    """The only item of an iterable with a len(), and write() while it is made."""
+    write = start_response("200 OK", TEXT)
+
+    class Only:
+        left = 1
+
+        def __len__(self) -> int:
+            return 1
+
+        def __iter__(self) -> Any:
+            return self
+
+        def __next__(self) -> bytes:
+            if not self.left:
+                raise StopIteration
+            self.left = 0
+            write(b"first ")
+            return b"second"
+
+    return Only()
+
+
 def die(environ: Environ, start_response: StartResponse) -> Any:
     """The worker ends without a word, as by a crash in some extension module."""
     os._exit(9)
 
 
+LARGE = bytes(1 << 20)
 KEPT: list[tuple[Environ, StartResponse]] = []
 KEPT_WRITES: list[tuple[Any, Any, Any]] = []
 
@@ -363,6 +403,9 @@ ROUTES: dict[str, App] = {
         use_kept,
         keep_write,
         use_kept_write,
+        write_on,
+        references,
+        write_before_only_piece,
         die,
     )
 }

@@ -1,11 +1,12 @@
 """Applications that fail or break PEP 3333: one closed exchange and one log line, never a crash,
 and never a response that looks complete and is not."""
 
+import time
 from urllib.parse import quote
 
 import pytest
 
-from .client import Client, CutError, request
+from .client import PATIENCE, Client, CutError, request
 from .conftest import Share
 from .harness import Server
 from .rules import RULES
@@ -341,6 +342,28 @@ def test_objects_of_a_request_that_is_over_are_harmless(faulty: Server) -> None:
         for client in (first, second):
             client.expect_silence()
             assert client.exchange(request()).body == b"hello"
+
+
+@pytest.mark.matrix("threads")
+def test_application_that_writes_on_to_nobody_keeps_nothing(faulty: Server) -> None:
+    with faulty.connect() as client:
+        before = client.exchange(request("GET", "/references")).body
+        with faulty.connect() as leaving:
+            leaving.send(request("GET", "/write-on"))
+            leaving.await_bytes(b"\r\n\r\n")
+            leaving.reset()
+        deadline = time.monotonic() + PATIENCE
+        while (after := client.exchange(request("GET", "/references")).body) != before:
+            assert time.monotonic() < deadline, f"{before!r} references were {after!r}"
+            time.sleep(0.05)
+
+
+@pytest.mark.matrix("threads")
+def test_written_bytes_count_beside_the_only_piece(faulty: Server) -> None:
+    """PEP 3333 "Handling the Content-Length Header": nothing may be lost for its sake."""
+    with faulty.connect() as client:
+        answer = client.exchange(request("GET", "/write-before-only-piece"))
+        assert answer.body == b"first second"
 
 
 @pytest.mark.matrix("workers")
