@@ -5,13 +5,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from .conftest import Serve
-from .harness import APPS, Server
+from .harness import APPS, Server, Shape, running
 
 SITE = APPS / "django_site"
 
@@ -37,10 +37,19 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def site(serve: Serve, data: Path) -> Server:
+@pytest.fixture(scope="module")
+def started(shape: Shape, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`freastal config.wsgi` in the site's directory; `application` is the name it looks for."""
-    return serve("config.wsgi", cwd=SITE, env={"SITE_DATA": str(data)})
+    room = tmp_path_factory.mktemp("server") / "0"
+    with running(shape, room, "config.wsgi", cwd=SITE, env={"SITE_DATA": str(data)}) as server:
+        yield server
+
+
+@pytest.fixture
+def site(started: Server) -> Server:
+    """The one server of that shape, which serves all tests as it would serve all visitors."""
+    started.begin()
+    return started
 
 
 def token_in(page: str) -> str:

@@ -1,21 +1,30 @@
 """A real Flask application (tests/apps/flask_app), served and used as its users would."""
 
 import hashlib
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 import requests
 
-from .conftest import Serve
-from .harness import APPS, Server
+from .harness import APPS, Server, Shape, running
 
 pytestmark = pytest.mark.matrix("workers", "threads")
 
 
-@pytest.fixture
-def shop(serve: Serve, tmp_path: Path) -> Server:
+@pytest.fixture(scope="module")
+def started(shape: Shape, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`freastal shop:app` in the application's directory."""
-    return serve("shop:app", cwd=APPS / "flask_app", env={"SHOP_UPLOADS": str(tmp_path)})
+    room = tmp_path_factory.mktemp("shop")
+    env = {"SHOP_UPLOADS": str(room)}
+    with running(shape, room / "0", "shop:app", cwd=APPS / "flask_app", env=env) as server:
+        yield server
+
+
+@pytest.fixture
+def shop(started: Server) -> Server:
+    """The one server of that shape, which serves all tests as it would serve all customers."""
+    started.begin()
+    return started
 
 
 def test_form_session_redirect_and_flash(shop: Server) -> None:

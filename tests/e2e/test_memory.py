@@ -15,6 +15,8 @@ from .harness import Server
 
 GIB = 1 << 30
 FEW_MIB = 8 << 20
+FEW_REFERENCES = 500
+"""Caches come and go; one reference a request would be ten thousand at the least."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -152,7 +154,7 @@ def test_nothing_is_left_of_100000_requests(serve: Serve) -> None:
     grown = {
         name: count - before["references"][name]
         for name, count in after["references"].items()
-        if abs(count - before["references"][name]) > 20
+        if abs(count - before["references"][name]) > FEW_REFERENCES
     }
     assert not grown
     assert after["objects"] - before["objects"] < 200
