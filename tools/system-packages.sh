@@ -43,6 +43,7 @@ if [ "$task" = test ]; then
     want haproxy command -v /usr/sbin/haproxy
     want libh2o0.13 has_library libh2o.so.0.13
     want gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
+    want libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/include/stdint.h
     want qemu-user command -v qemu-aarch64
 fi
 if [ "$task" = bench ]; then
