@@ -75,6 +75,15 @@ static void free_exchange(struct http1_exchange *ex, struct server *server) {
     }
 }
 
+/* The response's line, once; also of one that was cut. */
+static void log_access(struct http1 *conn, struct http1_exchange *ex) {
+    struct access_log *log = &conn->server->access_log;
+    if (log->fd >= 0 && ex->status > 0) {
+        access_log_end(log, &ex->entry, &conn->peer, ex->status, ex->sent);
+        ex->status = 0;
+    }
+}
+
 void http1_detach(struct http1 *conn) {
     struct http1_exchange *ex = conn->ex;
     if (!ex) {
@@ -85,6 +94,7 @@ void http1_detach(struct http1 *conn) {
         free_exchange(ex, conn->server);
         return;
     }
+    log_access(conn, ex);
     ex->conn = NULL;
     http1_queue(ex);
 }
@@ -157,9 +167,7 @@ static void settle(struct http1 *conn) {
     struct http1_exchange *ex = conn->ex;
     conn->server->counters.requests++;
     conn->server->counters.bytes_written += ex->sent;
-    if (conn->server->access_log.fd >= 0) {
-        access_log_end(&conn->server->access_log, &ex->entry, &conn->peer, ex->status, ex->sent);
-    }
+    log_access(conn, ex);
     if (conn->rx == RX_BODY && !ex->close) {
         http1_set_rx(conn, RX_DRAIN);
         conn->lingered = 0;

@@ -67,3 +67,14 @@ def test_many_lines(serve: Serve) -> None:
             for _ in range(100):
                 client.response()
     lines(server, 2000)
+
+
+@pytest.mark.matrix("threads")
+def test_a_line_for_a_response_that_was_cut(serve: Serve) -> None:
+    server = serve("probe:checked", "--access-log")
+    with server.connect() as client:
+        client.send(request("GET", "/stream"))
+        client.await_bytes(b"\r\n\r\n")
+        client.reset()
+    (line,) = lines(server, 1)
+    assert (line["request"], line["status"]) == ("GET /stream HTTP/1.1", "200")
