@@ -450,11 +450,6 @@ void wsgi_release(struct wsgi *wsgi) {
     Py_CLEAR(wsgi->app);
 }
 
-void wsgi_clear(struct wsgi *wsgi) {
-    Py_CLEAR(wsgi->app);
-    Py_CLEAR(wsgi->context);
-}
-
 int wsgi_traverse(const struct wsgi *wsgi, visitproc visit, void *arg) {
     Py_VISIT(wsgi->app);
     Py_VISIT(wsgi->logger);

@@ -71,8 +71,7 @@ void wsgi_end(struct wsgi *wsgi);
  * over. */
 void wsgi_release(struct wsgi *wsgi);
 
-/* For the garbage collector. After wsgi_clear no request may come. */
+/* For the garbage collector. */
 int wsgi_traverse(const struct wsgi *wsgi, visitproc visit, void *arg);
-void wsgi_clear(struct wsgi *wsgi);
 
 #endif

@@ -11,39 +11,55 @@ static uint64_t load(const uint8_t *at, size_t count) {
     return word;
 }
 
-static uint64_t mix(uint64_t hash, uint64_t word) {
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-    return hash ^ (hash >> 29);
+/* The product of two words, its halves in one: every bit of both has its say. */
+static uint64_t mix(uint64_t a, uint64_t b) {
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Odd numbers without a pattern: the fractions of the golden ratio and of two square roots. */
+#define FACTOR_1 0x9e3779b97f4a7c15u
+#define FACTOR_2 0x6a09e667f3bcc909u
+#define FACTOR_3 0xbb67ae8584caa73bu
+
+/* The last 1 to 16 bytes; words overlap instead of ending in single bytes. */
+static uint64_t mix_end(uint64_t hash, struct slice end) {
+    const uint8_t *at = end.at;
+    size_t len = end.len;
+    uint64_t first;
+    uint64_t last;
+    if (len >= 8) {
+        first = load(at, 8);
+        last = load(at + len - 8, 8);
+    } else if (len >= 4) {
+        first = load(at, 4);
+        last = load(at + len - 4, 4);
+    } else {
+        first = at[0];
+        last = (uint64_t)at[len / 2] << 8 | at[len - 1];
+    }
+    return mix(first ^ FACTOR_1, last ^ hash);
 }
 
 uint64_t wsgi_text_hash(struct slice bytes) {
-    uint64_t hash = mix(0, bytes.len);
+    uint64_t hash = bytes.len * FACTOR_1;
     size_t at = 0;
-    if (bytes.len >= 64) {
-        /* Four at a time, as each multiplication waits for the one before it. */
-        uint64_t lanes[4] = {hash, 1, 2, 3};
-        for (; at + 32 <= bytes.len; at += 32) {
-            for (size_t i = 0; i < 4; i++) {
-                lanes[i] = mix(lanes[i], load(bytes.at + at + 8 * i, 8));
-            }
+    if (bytes.len > 32) {
+        uint64_t other = FACTOR_3; /* two at a time: each product waits for the one before it */
+        for (; at + 32 < bytes.len; at += 32) {
+            hash = mix(load(bytes.at + at, 8) ^ FACTOR_2, load(bytes.at + at + 8, 8) ^ hash);
+            other =
+                mix(load(bytes.at + at + 16, 8) ^ FACTOR_3, load(bytes.at + at + 24, 8) ^ other);
         }
-        hash = mix(mix(mix(lanes[0], lanes[1]), lanes[2]), lanes[3]);
+        hash = mix(hash ^ FACTOR_1, other);
     }
-    for (; at + 8 <= bytes.len; at += 8) {
-        hash = mix(hash, load(bytes.at + at, 8));
+    for (; at + 16 < bytes.len; at += 16) {
+        hash = mix(load(bytes.at + at, 8) ^ FACTOR_2, load(bytes.at + at + 8, 8) ^ hash);
     }
-    if (bytes.len >= 8) {
-        return mix(hash, load(bytes.at + bytes.len - 8, 8));
+    if (at < bytes.len) {
+        hash = mix_end(hash, slice_of(bytes.at + at, bytes.len - at));
     }
-    if (bytes.len >= 4) {
-        return mix(hash, load(bytes.at, 4) << 32 | load(bytes.at + bytes.len - 4, 4));
-    }
-    if (bytes.len > 0) {
-        /* First, middle and last byte: all there are. */
-        return mix(hash, (uint64_t)bytes.at[0] << 16 | (uint64_t)bytes.at[bytes.len / 2] << 8 |
-                             bytes.at[bytes.len - 1]);
-    }
-    return hash;
+    return mix(hash, FACTOR_2);
 }
 
 static bool same(PyObject *text, struct slice bytes) {
