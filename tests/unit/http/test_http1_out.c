@@ -308,6 +308,15 @@ RIG_TEST(a_body_that_is_too_short_is_cut) {
     CHECK_INT(rig->gateway.aborts, 0);
 }
 
+RIG_TEST(a_body_that_nobody_gets_need_not_be_made) {
+    struct exchange *exchange = start(rig, SLICE("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"), -1);
+    CHECK_INT(fake_send_body(&rig->gateway, exchange, SLICE("abc"), false), EXCHANGE_ENOUGH);
+    CHECK_INT(fake_send_body(&rig->gateway, exchange, SLICE(""), true), 0);
+    rig_settle(rig);
+    CHECK_TEXT(rig_output(rig), "");
+    CHECK_INT(rig->server.counters.bytes_written, 0);
+}
+
 RIG_TEST(pieces_become_chunks) {
     struct exchange *exchange = start(rig, SLICE(GET("/")), -1);
     fake_send_body(&rig->gateway, exchange, SLICE("one"), false);

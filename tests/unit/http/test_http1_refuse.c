@@ -106,6 +106,15 @@ RIG_TEST(no_body_in_the_refusal_of_head) {
     CHECK_INT(response_read(output, true, false, &response), output.len);
 }
 
+RIG_TEST(no_body_in_the_refusal_of_a_head_that_breaks_a_rule) {
+    rig_open(rig);
+    rig_send(rig, SLICE("HEAD /a HTTP/1.1\r\n\r\n"));
+    struct slice output = rig_output(rig);
+    struct response response;
+    CHECK(begins(output, SLICE("HTTP/1.1 400 ")));
+    CHECK_INT(response_read(output, true, false, &response), output.len);
+}
+
 /* --- limits --- */
 
 RIG_TEST(limits_of_the_head) {
