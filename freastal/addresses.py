@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FORMS", "Address", "TcpAddress", "UnixAddress", "parse_address"]
+__all__ = ["FORMS", "Address", "TcpAddress", "UnixAddress", "has_control", "parse_address"]
 
 FORMS = "host:port, [ipv6]:port, :port or unix:path"
 """What :func:`parse_address` takes, for messages and documents."""
@@ -50,14 +50,21 @@ class UnixAddress:
 Address = TcpAddress | UnixAddress
 
 
+def has_control(text: str) -> bool:
+    """Whether control characters are in it, which would break a message into lines."""
+    return any(char < " " or char == "\x7f" for char in text)
+
+
 def parse_address(text: str) -> Address:
     """Read one of :data:`FORMS`.
 
     :raises ValueError: the text is none of them.
     """
+    if has_control(text):
+        raise ValueError(f"{text!r} has control characters")
     if text.startswith("unix:"):
         path = text.removeprefix("unix:")
-        if not path or "\0" in path:
+        if not path:
             raise ValueError(f"{text!r} names no path")
         return UnixAddress(path)
     host, colon, port = text.rpartition(":")

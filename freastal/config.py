@@ -15,11 +15,20 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from freastal.addresses import ANY_HOST, FORMS, Address, TcpAddress, UnixAddress, parse_address
+from freastal.addresses import (
+    ANY_HOST,
+    FORMS,
+    Address,
+    TcpAddress,
+    UnixAddress,
+    has_control,
+    parse_address,
+)
 
 __all__ = [
     "OPTIONS",
@@ -67,6 +76,13 @@ class Kind(enum.Enum):
     ADDRESSES = enum.auto()  # a tuple of addresses; repeated on the command line
 
 
+NUMBERS = {
+    Kind.INT: re.compile(r"[0-9]+"),
+    Kind.SECONDS: re.compile(r"[0-9]*\.?[0-9]+"),
+    Kind.MODE: re.compile(r"[0-7]+"),
+}
+"""How numbers are written: Python alone would take 1_0, +1 and the digits of every script."""
+
 SWITCH_WORDS = {"1": True, "true": True, "yes": True, "on": True} | {
     "0": False,
     "false": False,
@@ -112,7 +128,7 @@ class Option:
         if self.choices:
             return "one of " + ", ".join(self.choices)
         return {
-            Kind.TEXT: "a text that is not empty",
+            Kind.TEXT: "a text that is not empty, without control characters",
             Kind.INT: f"a whole number from {self.minimum:.0f} to {self.maximum:.0f}",
             Kind.SECONDS: f"seconds from {self.minimum:g} to {self.maximum:g}",
             Kind.SWITCH: "one of " + ", ".join(SWITCH_WORDS),
@@ -137,6 +153,8 @@ class Option:
         :raises ConfigError: it is not allowed.
         """
         value: Any = text
+        if self.kind in NUMBERS and not NUMBERS[self.kind].fullmatch(text):
+            self._refuse(text, where)
         try:
             if self.kind is Kind.INT:
                 value = int(text)
@@ -160,7 +178,7 @@ class Option:
         if self.kind is Kind.SWITCH:
             return value if isinstance(value, bool) else self._refuse(shown, where)
         if self.kind is Kind.TEXT:
-            good = isinstance(value, str) and value and "\0" not in value
+            good = isinstance(value, str) and value and not has_control(value)
             if not good or (self.choices and value not in self.choices):
                 self._refuse(shown, where)
             return value
@@ -182,7 +200,7 @@ class Option:
     def _address(self, text: Any, where: str) -> Address:
         try:
             return parse_address(text)
-        except (ValueError, AttributeError):
+        except (ValueError, TypeError, AttributeError):
             self._refuse(text, where)
 
     def _refuse(self, value: object, where: str) -> NoReturn:

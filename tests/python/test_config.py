@@ -15,21 +15,27 @@ ROWS = list(OPTIONS.values())
 ADDRESS_OPTIONS = {"bind", "host", "port", "uds"}
 
 WRONG_TEXTS = {
-    Kind.TEXT: [],
-    Kind.INT: ["", "ten", "1.5", "0x10", "1 2", "-1", str(2**64), "9" * 5000],
-    Kind.SECONDS: ["", "soon", "-0.001", "nan", "inf", "86400.1", "1s"],
+    Kind.TEXT: ["a\nb", "\x1b[2J"],
+    Kind.INT: [
+        *["", "ten", "1.5", "0x10", "1 2", "-1", str(2**64), "9" * 5000],
+        *["1_0", "+4", " 5", "٥"],
+    ],
+    Kind.SECONDS: ["", "soon", "-0.001", "nan", "inf", "86400.1", "1s", "1e3", "1_0", " 5"],
     Kind.SWITCH: ["", "maybe", "2", "yess"],
-    Kind.MODE: ["", "rw", "8", "-1", "1000", "0x1"],
-    Kind.ADDRESSES: ["", "host", "host:", "h:x", "h:65536", "h:-1", "::1:80", "[h]:80", "unix:"],
+    Kind.MODE: ["", "rw", "8", "-1", "1000", "0x1", "0o600"],
+    Kind.ADDRESSES: [
+        *["", "host", "host:", "h:x", "h:65536", "h:-1", "::1:80", "[h]:80", "unix:"],
+        *["a\nb:80", "unix:a\x7fb"],
+    ],
 }
 
 WRONG_VALUES: dict[Kind, list[object]] = {
-    Kind.TEXT: ["", 1, "a\0b"],
+    Kind.TEXT: ["", 1, "a\0b", "a\nb"],
     Kind.INT: ["1", 1.0, True, -1],
     Kind.SECONDS: ["1", True, -1, float("nan")],
     Kind.SWITCH: ["yes", 1, 0],
     Kind.MODE: ["660", -1, 0o1000],
-    Kind.ADDRESSES: [[], 80, ["host"], [80], "unix:"],
+    Kind.ADDRESSES: [[], 80, ["host"], [80], [None], [b"h:1"], "unix:"],
 }
 
 
@@ -166,7 +172,7 @@ class TestAddresses:
 
     @pytest.mark.parametrize("text", WRONG_TEXTS[Kind.ADDRESSES])
     def test_other_forms(self, text: str) -> None:
-        with pytest.raises(ValueError, match=r"names no|ambiguous|brackets"):
+        with pytest.raises(ValueError, match=r"names no|ambiguous|brackets|control"):
             parse_address(text)
 
     @pytest.mark.parametrize("text", ["localhost:80", "[::1]:80", "unix:/a"])
