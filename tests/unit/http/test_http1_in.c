@@ -58,6 +58,15 @@ RIG_TEST(the_next_request_waits_for_the_answer) {
     CHECK_TEXT(rig_output(rig), OK_EMPTY OK_EMPTY);
 }
 
+/* It sends no more: nothing is there to be reset, so nothing to linger for. */
+RIG_TEST(a_peer_that_said_it_would_send_no_more_is_closed_at_once) {
+    rig_open(rig);
+    rig_send(rig, SLICE("GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
+    CHECK_INT(rig->peer.why, CLOSE_DONE);
+    CHECK_INT(rig->peer.end, FAKE_FIN);
+    CHECK(rig->peer.closed);
+}
+
 RIG_TEST(an_empty_line_before_a_request) {
     rig_open(rig);
     rig_send(rig, SLICE("\r\n" GET("/a") "\r\n" GET("/b")));
