@@ -48,7 +48,7 @@ def load(app: str | Callable[..., Any], *, app_dir: str, factory: bool) -> Calla
     if factory:
         try:
             found = found()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too
             line = f"cannot make the application: {name}() failed with {_summary(error)}"
             raise AppError(line, _traceback(error)) from error
         name += "()"
@@ -109,7 +109,7 @@ def _import(target: str, directory: str) -> Any:
         sys.path.insert(0, directory)
     try:
         found: Any = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # SystemExit and KeyboardInterrupt too
         line = f"cannot import the application: {_summary(error)} ({place})"
         raise AppError(line, _traceback(error)) from error
     if not attribute:

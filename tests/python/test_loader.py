@@ -167,6 +167,14 @@ class TestImport:
     def test_a_module_that_exits(self, tmp_path: Path) -> None:
         assert "SystemExit: 4" in str(self.fails(tmp_path, "import sys\nsys.exit(4)"))
 
+    @pytest.mark.parametrize("name", ["KeyboardInterrupt", "GeneratorExit", "BaseException"])
+    def test_what_is_no_exception_of_programs(self, tmp_path: Path, name: str) -> None:
+        error = self.fails(tmp_path, f"raise {name}")
+        assert name in str(error)
+        assert "looked for module" in str(error)
+        error = self.fails(tmp_path, f"def make(): raise {name}", "wanted:make", factory=True)
+        assert f"wanted:make() failed with {name}" in str(error)
+
     def test_a_message_of_many_lines(self, tmp_path: Path) -> None:
         assert "one two" in str(self.fails(tmp_path, "raise ValueError('one\\ntwo')"))
 
