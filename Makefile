@@ -14,13 +14,13 @@ FUZZ_SECONDS ?= 30
 SOURCES := $(shell find src freastal -name '*.[ch]' -o -name '*.def' -o -name '*.py' -o \
     -name '*.pyi' -o -name meson.build) meson.build meson_options.txt pyproject.toml
 
-.PHONY: help serve test bench build check unit sanitize fuzz cross python-tests asan-tests \
-    format clean
+.PHONY: help serve test bench bench-parser build check unit sanitize fuzz cross python-tests \
+    asan-tests format clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 	@echo "make unit, sanitize, fuzz, cross, python-tests, asan-tests, check: parts of make test"
-	@echo "make format, clean"
+	@echo "make bench-parser, format, clean"
 
 # --- set-up: each step leaves a stamp, so that the second time is quick ---
 
@@ -100,6 +100,10 @@ asan-tests: $(VENV)/.installed $(VENV)/.test-tools
 bench: $(VENV)/.made
 	@tools/system-packages.sh bench $(PYTHON)
 	$(BIN)/python bench/run.py
+
+bench-parser: $(VENV)/.made
+	@tools/system-packages.sh bench $(PYTHON)
+	$(BIN)/python bench/parser/run.py
 
 format: $(VENV)/.test-tools
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -48,6 +48,7 @@ if [ "$task" = test ]; then
 fi
 if [ "$task" = bench ]; then
     want wrk command -v wrk
+    want libh2o0.13 has_library libh2o.so.0.13
     want libev-dev sh -c 'echo "#include <ev.h>" | cc -E -'
     want valgrind command -v valgrind
 fi
