@@ -13,9 +13,9 @@ from __future__ import annotations
 import argparse
 import ctypes.util
 import platform
+import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -51,8 +51,7 @@ def source_package(name: str) -> Path:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         run(*pip, "--no-binary", ":all:", "--dest", OUT, name)
         (archive,) = OUT.glob(f"{pattern[:-1]}.tar.gz")
-        with tarfile.open(archive) as tar:
-            tar.extractall(OUT, filter="data")
+        shutil.unpack_archive(archive, OUT)
     return next(OUT.glob(pattern))
 
 
