@@ -20,22 +20,7 @@ static void on_start(struct exchange *exchange, const struct request *request) {
                                  .fields = fields,
                                  .field_count = 1,
                                  .content_length = (int64_t)null->size};
-    struct chain body = {0};
-    if (null->size > 0) {
-        struct piece *piece =
-            piece_memory(&exchange->loop->pieces, slice_of(null->body, null->size), NULL, NULL);
-        if (!piece) {
-            exchange_reset(exchange);
-            return;
-        }
-        chain_append(&body, piece);
-    }
-    if (exchange_send_head(exchange, &head)) {
-        chain_drop(&body, &exchange->loop->pieces, &exchange->loop->trash);
-        exchange_reset(exchange);
-        return;
-    }
-    (void)exchange_send_body(exchange, &body, true);
+    exchange_answer(exchange, &head, slice_of(null->body, null->size));
 }
 
 /* Never asked for: the answer ended the exchange. */

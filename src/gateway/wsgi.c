@@ -57,19 +57,7 @@ static void answer_500(struct exchange *exchange) {
                                  .fields = fields,
                                  .field_count = 1,
                                  .content_length = (int64_t)text.len};
-    struct chain body = {0};
-    struct piece *piece = piece_memory(&exchange->loop->pieces, text, NULL, NULL);
-    if (!piece) {
-        exchange_reset(exchange);
-        return;
-    }
-    chain_append(&body, piece);
-    if (exchange_send_head(exchange, &head)) {
-        chain_drop(&body, &exchange->loop->pieces, &exchange->loop->trash);
-        exchange_reset(exchange);
-        return;
-    }
-    (void)exchange_send_body(exchange, &body, true);
+    exchange_answer(exchange, &head, text);
 }
 
 /* One bytes object by reference. [borrows bytes] 0 or ERR_NOMEM. */

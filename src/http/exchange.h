@@ -131,4 +131,9 @@ static inline void exchange_reset(struct exchange *exchange) {
     exchange->ops->reset(exchange);
 }
 
+/* A whole response in one piece; ends the exchange. Where it cannot be sent, the peer sees that
+ * it was cut. [borrows body until the loop is released] */
+void exchange_answer(struct exchange *exchange, const struct response_head *head,
+                     struct slice body);
+
 #endif

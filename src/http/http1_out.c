@@ -331,7 +331,8 @@ void http1_reset(struct exchange *exchange) {
     }
 }
 
-static void log_refusal(struct http1 *conn, int err) {
+/* `mute`: nothing could be answered, because a response had begun. */
+static void log_refusal(struct http1 *conn, int err, bool mute) {
     char ip[PEER_TEXT];
     char bytes[200];
     peer_ip_text(&conn->peer, ip);
@@ -341,9 +342,14 @@ static void log_refusal(struct http1 *conn, int err) {
         in.len = in.len < 64 ? in.len : 64;
         log_escape(bytes, sizeof(bytes), in);
     }
-    log_write(&conn->server->log, LOG_LEVEL_WARNING, "refused %s:%u with %d: %s: \"%s\"",
-              conn->peer.family == PEER_UNIX ? "unix" : ip, conn->peer.port, err_status(err),
-              err_text(err), bytes);
+    const char *client = conn->peer.family == PEER_UNIX ? "unix" : ip;
+    if (mute) {
+        log_write(&conn->server->log, LOG_LEVEL_WARNING, "cut off %s:%u: %s: \"%s\"", client,
+                  conn->peer.port, err_text(err), bytes);
+    } else {
+        log_write(&conn->server->log, LOG_LEVEL_WARNING, "refused %s:%u with %d: %s: \"%s\"",
+                  client, conn->peer.port, err_status(err), err_text(err), bytes);
+    }
 }
 
 static enum close_why refusal(int err) {
@@ -394,8 +400,8 @@ static struct piece *refusal_answer(struct http1 *conn, int err) {
 
 void http1_refuse(struct http1 *conn, int err) {
     conn->server->counters.refused++;
-    log_refusal(conn, err);
     bool mute = conn->tx != TX_IDLE && conn->tx != TX_WAIT;
+    log_refusal(conn, err, mute);
     struct piece *piece = mute ? NULL : refusal_answer(conn, err);
     http1_detach(conn);
     if (!piece) {
