@@ -135,6 +135,17 @@ INLINE void walk_forget_line(struct walk *walk) {
     walk->masks.value_end = lf & (lf - 1);
 }
 
+/* "HTTP/1.0" or "HTTP/1.1", which differ in one bit of the last byte. */
+INLINE bool is_version(const uint8_t *at) {
+    uint64_t given;
+    uint64_t minor;
+    uint64_t wanted;
+    memcpy(&given, at, sizeof given);
+    memcpy(&minor, "\0\0\0\0\0\0\0\1", sizeof minor);
+    memcpy(&wanted, "HTTP/1.1", sizeof wanted);
+    return (given | minor) == wanted;
+}
+
 /* A request line that is whole and legal, which is what comes: RFC 9112 section 3. False leaves
  * the head as it was, for head_line() to say what is the matter. */
 INLINE bool parse_line(struct head *head, struct walk *walk, const struct head_limits *limits) {
@@ -146,14 +157,14 @@ INLINE bool parse_line(struct head *head, struct walk *walk, const struct head_l
     }
     size_t target = method_end + 1;
     size_t target_end;
-    walk_forget(walk, target);
+    /* A method ends in the first block; the other masks are forgotten with the line. */
+    walk->masks.target_end &= UINT64_MAX << target;
     if (!walk_to(walk, target, &walk->masks.target_end, &target_end) || bytes[target_end] != ' ' ||
         target_end == target) {
         return false;
     }
     const uint8_t *version = bytes + target_end + 1;
-    if (walk->end - target_end < 11 || target_end + 9 > limits->line ||
-        memcmp(version, "HTTP/1.", 7) != 0 || (version[7] & 0xFE) != '0' ||
+    if (walk->end - target_end < 11 || target_end + 9 > limits->line || !is_version(version) ||
         memcmp(version + 8, "\r\n", 2) != 0) {
         return false;
     }
@@ -277,7 +288,7 @@ INLINE ssize_t parse_fields(struct head *head, struct walk *walk,
     return result;
 }
 
-static ssize_t parse(struct head *head, const uint8_t *bytes, size_t len,
+INLINE ssize_t parse(struct head *head, const uint8_t *bytes, size_t len,
                      const struct head_limits *limits) {
     struct walk walk = {.bytes = bytes, .end = len < limits->head ? len : limits->head};
     walk_begin(&walk, head->scan);
