@@ -19,9 +19,10 @@
  * 6. `abort` comes at most once, in place of any other event: the peer went, a limit or a
  *    time-out struck, the server gave up. Nothing can be sent any more; an operation that was
  *    called meanwhile has returned ERR_GONE.
- * 7. Operations: loop thread, run beat. A thread owns a job, never an exchange.
- *
- * A later operation turns an exchange into a tunnel of bytes (WebSocket, RFC 6455, RFC 8441). */
+ * 7. Operations: loop thread, in the run beat or, with the GIL, between two turns. A thread owns
+ *    a job, never an exchange.
+ * 8. While a response is made, the peer's going is noticed only when something is sent, wanted,
+ *    or after exchange_want_abort. */
 #ifndef HTTP_EXCHANGE_H
 #define HTTP_EXCHANGE_H
 
@@ -30,6 +31,7 @@
 
 #include "base/chain.h"
 #include "base/slice.h"
+#include "http/tunnel.h"
 #include "net/loop.h"
 #include "net/peer.h"
 #include "wire/head.h"
@@ -72,6 +74,14 @@ struct exchange_ops {
     void (*want_body)(struct exchange *exchange);
     void (*want_drained)(struct exchange *exchange);
     void (*reset)(struct exchange *exchange);
+    int (*send_info)(struct exchange *exchange, int status, const struct response_field *fields,
+                     size_t count);
+    int (*send_trailers)(struct exchange *exchange, const struct response_field *fields,
+                         size_t count);
+    void (*want_abort)(struct exchange *exchange);
+    size_t (*unsent)(const struct exchange *exchange);
+    int (*upgrade)(struct exchange *exchange, struct slice protocol,
+                   const struct response_field *fields, size_t count, struct tunnel *tunnel);
 };
 
 struct gateway;
@@ -129,6 +139,48 @@ static inline void exchange_want_drained(struct exchange *exchange) {
 /* Gives up: the response cannot be completed; the peer sees that it was cut. */
 static inline void exchange_reset(struct exchange *exchange) {
     exchange->ops->reset(exchange);
+}
+
+/* Sends an interim response, 100 to 199 but 101 (RFC 9110 section 15.2), before the head; to an
+ * HTTP/1.0 peer nothing is sent. 0; ERR_RESPONSE_* where a rule is broken and nothing was sent;
+ * ERR_NOMEM; ERR_STATE behind the head; ERR_GONE. */
+static inline int exchange_send_info(struct exchange *exchange, int status,
+                                     const struct response_field *fields, size_t count) {
+    return exchange->ops->send_info(exchange, status, fields, count);
+}
+
+/* Ends the exchange as exchange_send_body with `last` and no bytes does, with trailer fields (RFC
+ * 9110 section 6.5) where the framing can carry them; else they are dropped. Fields that may not
+ * be trailers (framing, routing, authentication) break a rule.
+ * 0; ERR_RESPONSE_* or ERR_TRAILER_NAME: nothing was sent and the exchange lives; else as
+ * exchange_send_body. */
+static inline int exchange_send_trailers(struct exchange *exchange,
+                                         const struct response_field *fields, size_t count) {
+    return exchange->ops->send_trailers(exchange, fields, count);
+}
+
+/* Asks to be told at once when the peer goes: from now on the connection is watched also while
+ * the response is made and no body is wanted, and `abort` comes without anything being sent. For
+ * the rest of the exchange. */
+static inline void exchange_want_abort(struct exchange *exchange) {
+    exchange->ops->want_abort(exchange);
+}
+
+/* Bytes of output that the peer's side has not taken yet; 0 where it has gone. */
+static inline size_t exchange_unsent(const struct exchange *exchange) {
+    return exchange->ops->unsent(exchange);
+}
+
+/* Turns the exchange into a tunnel for `protocol` ("websocket"): sends the protocol's switch (101
+ * in HTTP/1.1) with `fields`, and ends the exchange for the gateway. `tunnel` [borrows until its
+ * event `closed`] has its `events` set. Bytes that the peer has sent behind the request are the
+ * tunnel's first.
+ * 0; otherwise the exchange lives and the tunnel is nothing: ERR_RESPONSE_*; ERR_NOMEM; ERR_STATE
+ * behind a head, or where the request's body has not been read; ERR_GONE. */
+static inline int exchange_upgrade(struct exchange *exchange, struct slice protocol,
+                                   const struct response_field *fields, size_t count,
+                                   struct tunnel *tunnel) {
+    return exchange->ops->upgrade(exchange, protocol, fields, count, tunnel);
 }
 
 /* A whole response in one piece; ends the exchange. Where it cannot be sent, the peer sees that
