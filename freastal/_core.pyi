@@ -1,9 +1,11 @@
 """The C core: a worker's loop, its protocols and gateways (built from ``src/``)."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Any, Final, TypedDict, final
 
-__all__ = ["OPTIONS", "Worker", "__version__"]
+__all__ = ["OPTIONS", "Loop", "Worker", "__version__"]
 
 __version__: Final[str]
 
@@ -32,15 +34,85 @@ class Counters(TypedDict):
     closed: dict[str, int]
     """Connections closed, by reason."""
 
+class Loop:
+    """A libuv loop that turns the three beats for the workers upon it.
+
+    Stands beside an asyncio loop in one of two ways. As host: first base of an event loop class
+    (``class EventLoop(_core.Loop, asyncio.SelectorEventLoop)``) whose selector's ``select()``
+    calls :meth:`turn`; :meth:`call_soon` and :meth:`call_at` then note that asyncio has something
+    to do. As guest: an object of its own, whose :meth:`backend_fd` another loop watches and which
+    is turned with ``turn(0)``.
+
+    Belongs to one thread, but for what is said otherwise. Subclasses need not call ``__init__``.
+
+    :raises OSError: the loop could not be made (when it is first used).
+    """
+
+    def turn(self, timeout: float | None) -> bool:
+        """Turn the beats until asyncio has something to do: the descriptor of :meth:`watch` is
+        readable, something was scheduled meanwhile, or the time is over. Without the GIL while it
+        waits and reads and writes.
+
+        :param timeout: seconds; 0 or less for one turn that does not wait; ``None`` for ever.
+        :returns: whether the watched descriptor is readable.
+        :raises BaseException: what a Python signal handler raised.
+        """
+
+    def watch(self, fd: int) -> None:
+        """Watch a descriptor for :meth:`turn`: an epoll or kqueue with those of asyncio in it.
+
+        :raises OSError: it cannot be watched.
+        """
+
+    def unwatch(self) -> None:
+        """Take :meth:`watch` back; to be called before the descriptor is closed."""
+
+    def backend_fd(self) -> int:
+        """The descriptor that is readable when a turn has something to do."""
+
+    def backend_timeout(self) -> float | None:
+        """Seconds until a turn is due even if the descriptor stays silent; ``None`` for never."""
+
+    def on_stir(self, callback: Callable[[], object] | None) -> None:
+        """Call this, once before each turn, when something that needs a turn has been put out
+        between two turns."""
+
+    def release(self) -> None:
+        """Free the loop; all its workers must be gone."""
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """As asyncio's; for the host's class only."""
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As asyncio's; for the host's class only."""
+
 @final
 class Worker:
-    """One loop and all that it serves; belongs to the thread that calls :meth:`run`.
+    """What one loop serves: listening sockets, connections and an application behind them.
 
-    :param app: a WSGI application (:pep:`3333`).
+    :param app: a WSGI application (:pep:`3333`), or an ASGI 3 one.
     :param sockets: descriptors of listening, non-blocking sockets; they are duplicated, so that
         the caller may close its own, and the port is closed once :meth:`stop` has drained it.
-    :param wakeup_fd: a descriptor that becomes readable when a signal has come (the other end
-        of :func:`signal.set_wakeup_fd`); -1 for none. Its bytes are read and dropped.
+    :param interface: ``"wsgi"`` or ``"asgi"``.
+    :param loop: the loop to be served on; without it (WSGI) the worker has one of its own, which
+        :meth:`run` turns.
+    :param tasks: ASGI: the asyncio loop that runs the application's tasks; ``loop`` itself where
+        that is the host.
+    :param state: ASGI: what the lifespan's startup left, given to each scope as a shallow copy;
+        ``None``: scopes have no ``state``.
+    :param root_path: ASGI: ``root_path`` of scopes.
+    :param stopped: called without arguments, in the loop's thread, once :meth:`stop` has been
+        carried out: no connection is left.
+    :param wakeup_fd: WSGI without ``loop``: a descriptor that becomes readable when a signal has
+        come (the other end of :func:`signal.set_wakeup_fd`); -1 for none. Its bytes are dropped.
     :param access_log_fd: where access log lines are written in batches; -1 for none.
     :param multiprocess: ``wsgi.multiprocess`` of the environ.
     :param options: one keyword for each row of :data:`OPTIONS`.
@@ -54,6 +126,12 @@ class Worker:
         app: Callable[..., Any],
         sockets: Sequence[int],
         *,
+        interface: str = "wsgi",
+        loop: Loop | None = None,
+        tasks: asyncio.AbstractEventLoop | None = None,
+        state: dict[str, Any] | None = None,
+        root_path: str = "",
+        stopped: Callable[[], object] | None = None,
         wakeup_fd: int = -1,
         access_log_fd: int = -1,
         multiprocess: bool = False,
@@ -63,7 +141,7 @@ class Worker:
         """Serve until :meth:`stop` has been carried out; Python signal handlers run meanwhile.
 
         :raises BaseException: whatever a Python signal handler raised.
-        :raises RuntimeError: called twice.
+        :raises RuntimeError: called twice, or the worker has no loop of its own.
         """
 
     def stop(self, grace: float) -> None:
@@ -71,6 +149,17 @@ class Worker:
         what is in flight for at most ``grace`` seconds, then close it. A second call with a
         shorter grace shortens it. Safe in a signal handler and from other threads.
         """
+
+    def cancel(self) -> int:
+        """ASGI: cancel the tasks of calls that are not over.
+
+        :returns: how many.
+        """
+
+    def close(self) -> None:
+        """Stop at once, if that has not been done, and let go of the loop; ASGI calls that are
+        not over must have been cancelled and have ended, or they are left behind without a
+        connection."""
 
     def counters(self) -> Counters:
         """Count what is and what was; empty once the worker is freed."""
