@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "gateway/py_log.h"
 #include "gateway/wsgi_errors.h"
 #include "gateway/wsgi_input.h"
 #include "gateway/wsgi_job.h"
-#include "gateway/wsgi_log.h"
 
 #include "base/banned.h"
 
@@ -103,8 +103,8 @@ static void log_refused(const struct wsgi_job *job, int err) {
     char name[128];
     PyObject *path = wsgi_job_path(job);
     wsgi_head_blame(&job->head, name, sizeof(name));
-    wsgi_log(job->wsgi->logger, "error", "the response to %U %U: %s%s%s", job->method, path,
-             err_text(err), name[0] ? ": " : "", name);
+    py_log(job->wsgi->logger, "error", "the response to %U %U: %s%s%s", job->method, path,
+           err_text(err), name[0] ? ": " : "", name);
     Py_DECREF(path);
 }
 
@@ -253,7 +253,7 @@ static void on_mail(struct runnable *runnable) {
 
 /* Something failed before the application was called; an exception is set. */
 static void refuse(struct wsgi *wsgi, struct exchange *exchange, const char *what) {
-    wsgi_log_exception(wsgi->logger, "%s", what);
+    py_log_exception(wsgi->logger, "%s", what);
     answer_500(exchange);
 }
 

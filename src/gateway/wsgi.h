@@ -2,7 +2,7 @@
  *
  * wsgi.c takes the exchange's events, wsgi_job.c runs the application, wsgi_pool.c has the
  * threads; wsgi_environ, wsgi_head, wsgi_input, wsgi_body, wsgi_errors, wsgi_file, wsgi_start
- * and wsgi_text each know one thing that passes. Used by ext/.
+ * and py_text each know one thing that passes. Used by ext/.
  *
  * What an application can expect beyond PEP 3333:
  * - It is called when the request's body is there, so that a slow peer holds no thread.

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "net/peer.h"
+#include "wire/percent.h"
 
 #include "base/banned.h"
 
@@ -92,7 +93,7 @@ static int put_constants(struct wsgi_environ *self, const struct wsgi_constants 
 
 int wsgi_environ_init(struct wsgi_environ *self, const struct wsgi_constants *constants,
                       uint32_t listeners) {
-    wsgi_text_init(&self->texts);
+    py_text_init(&self->texts);
     self->templates = PyMem_Calloc(listeners > 0 ? listeners : 1, sizeof(struct wsgi_template));
     self->empty = PyUnicode_New(0, 0);
     self->http10 = PyUnicode_InternFromString("HTTP/1.0");
@@ -134,7 +135,7 @@ void wsgi_environ_release(struct wsgi_environ *self) {
     Py_CLEAR(self->empty);
     Py_CLEAR(self->http10);
     Py_CLEAR(self->http11);
-    wsgi_text_clear(&self->texts);
+    py_text_clear(&self->texts);
 }
 
 /* A unix socket has neither name nor port, and PEP 3333 wants both: those that make the URL of
@@ -178,44 +179,21 @@ static int set(struct wsgi_template *template, PyObject *key, PyObject **last, P
     return failed;
 }
 
-static int hex(uint8_t c) {
-    uint8_t lower = ascii_lower(c);
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-/* Decodes %XX; what is no pair of hex digits stays as it is. `to` has room for path.len bytes.
- * Returns the bytes written. */
-static size_t percent_decode(struct slice path, uint8_t *to) {
-    size_t len = 0;
-    for (size_t i = 0; i < path.len; i++) {
-        uint8_t c = path.at[i];
-        if (c == '%' && i + 2 < path.len && hex(path.at[i + 1]) >= 0 && hex(path.at[i + 2]) >= 0) {
-            c = (uint8_t)(hex(path.at[i + 1]) << 4 | hex(path.at[i + 2]));
-            i += 2;
-        }
-        to[len++] = c;
-    }
-    return len;
-}
-
 /* PATH_INFO; `text` is that of the whole target [borrowed]. [new] */
 static PyObject *make_path(struct wsgi_environ *self, struct slice path, struct slice target,
                            PyObject *text) {
     uint8_t near[PATH_ROOM];
     if (path.len == 0) {
-        return wsgi_text_get(&self->texts, SLICE("/")); /* RFC 9110 section 4.2.3 */
+        return py_text_get(&self->texts, SLICE("/")); /* RFC 9110 section 4.2.3 */
     }
     if (!memchr(path.at, '%', path.len)) {
-        return path.len == target.len ? Py_NewRef(text) : wsgi_text_get(&self->texts, path);
+        return path.len == target.len ? Py_NewRef(text) : py_text_get(&self->texts, path);
     }
     uint8_t *to = path.len <= sizeof(near) ? near : PyMem_Malloc(path.len);
     if (!to) {
         return PyErr_NoMemory();
     }
-    PyObject *decoded = wsgi_text_get(&self->texts, slice_of(to, percent_decode(path, to)));
+    PyObject *decoded = py_text_get(&self->texts, slice_of(to, percent_decode(path, to)));
     if (to != near) {
         PyMem_Free(to);
     }
@@ -227,13 +205,13 @@ static int set_request_line(struct wsgi_environ *self, const struct request *req
     const struct wsgi_keys *keys = &self->keys;
     const struct request_rules *rules = request->rules;
     struct slice target = head_target(request->head, request->bytes);
-    out->method = wsgi_text_get(&self->texts, head_method(request->head, request->bytes));
-    out->uri = wsgi_text_get(&self->texts, target);
+    out->method = py_text_get(&self->texts, head_method(request->head, request->bytes));
+    out->uri = py_text_get(&self->texts, target);
     if (!out->method || !out->uri) {
         return -1;
     }
     PyObject *query =
-        rules->query.len > 0 ? wsgi_text_get(&self->texts, rules->query) : Py_NewRef(self->empty);
+        rules->query.len > 0 ? py_text_get(&self->texts, rules->query) : Py_NewRef(self->empty);
     PyObject *protocol = request->head->minor == 0 ? self->http10 : self->http11;
     PyObject *uri = template->uri;
     return set(template, keys->request_method, &template->method, Py_NewRef(out->method)) ||
@@ -266,12 +244,12 @@ static const struct wsgi_peer *find_peer(struct wsgi_environ *self, const struct
         port_len = snprintf(port, sizeof(port), "%u", peer->port);
     }
     Py_CLEAR(slot->port);
-    Py_XSETREF(slot->address, wsgi_text_get(&self->texts, slice_of(ip, ip_len)));
+    Py_XSETREF(slot->address, py_text_get(&self->texts, slice_of(ip, ip_len)));
     if (!slot->address) {
         return NULL;
     }
     slot->peer = *peer;
-    slot->port = wsgi_text_make(slice_of(port, (size_t)port_len));
+    slot->port = py_text_make(slice_of(port, (size_t)port_len));
     return slot->port ? slot : NULL;
 }
 
@@ -297,7 +275,7 @@ static PyObject *make_key(struct wsgi_environ *self, struct slice name, bool *dr
         return PyErr_NoMemory();
     }
     if (spell(name, key)) {
-        text = wsgi_text_get(&self->texts, slice_of(key, name.len + 5));
+        text = py_text_get(&self->texts, slice_of(key, name.len + 5));
     } else {
         *drop = true;
     }
@@ -322,7 +300,7 @@ static int join(PyObject *dict, PyObject *key, enum header_id id, PyObject *valu
 /* [borrows key] 0, or -1 with an exception. */
 static int put_field(struct wsgi_environ *self, PyObject *dict, PyObject *key, enum header_id id,
                      struct slice bytes, bool repeated) {
-    PyObject *value = wsgi_text_get(&self->texts, bytes);
+    PyObject *value = py_text_get(&self->texts, bytes);
     if (value && repeated) {
         return join(dict, key, id, value);
     }
@@ -430,7 +408,7 @@ static PyObject *make(struct wsgi_environ *self, const struct request *request,
                       struct wsgi_request *out) {
     struct slice bytes = block_of(request);
     bool short_enough = bytes.len > 0 && bytes.len <= WSGI_BLOCK_MAX;
-    uint64_t hash = short_enough ? wsgi_text_hash(bytes) : 0;
+    uint64_t hash = short_enough ? py_text_hash(bytes) : 0;
     struct wsgi_block *block = &self->blocks[hash % WSGI_BLOCKS];
     bool again = short_enough && block->hash == hash;
     bool known = again && same_block(block, bytes, request->listener);
@@ -459,7 +437,7 @@ int wsgi_environ_make(struct wsgi_environ *self, const struct request *request,
     /* RFC 9112 section 3.2.2: the target's authority stands above the Host field. */
     if (out->environ && request->rules->form == TARGET_ABSOLUTE &&
         put(out->environ, self->headers[HEADER_HOST],
-            wsgi_text_get(&self->texts, request->rules->authority))) {
+            py_text_get(&self->texts, request->rules->authority))) {
         Py_CLEAR(out->environ);
     }
     if (!out->environ) {

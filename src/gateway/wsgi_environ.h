@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "gateway/py_compat.h"
-#include "gateway/wsgi_text.h"
+#include "gateway/py_text.h"
 #include "http/exchange.h"
 
 /* What every request of a worker shares. [borrows for the call] */
@@ -92,7 +92,7 @@ struct wsgi_block {
 struct wsgi_environ {
     /* read-only */
     struct wsgi_keys keys;
-    struct wsgi_text texts;
+    struct py_text texts;
     /* private */
     PyObject *headers[HEADER_COUNT]; /* "HTTP_HOST" …; NULL: not put into an environ so */
     PyObject *http10;

@@ -1,7 +1,7 @@
 /* wsgi.errors; see wsgi_errors.h. */
 #include "gateway/wsgi_errors.h"
 
-#include "gateway/wsgi_log.h"
+#include "gateway/py_log.h"
 
 #include "base/banned.h"
 
@@ -50,7 +50,7 @@ static void errors_dealloc(PyObject *self) {
 
 static void emit(PyObject *logger, PyObject *text) {
     if (logger) {
-        wsgi_log(logger, "error", "%U", text);
+        py_log(logger, "error", "%U", text);
     }
 }
 

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "gateway/py_log.h"
 #include "gateway/wsgi.h"
 #include "gateway/wsgi_errors.h"
-#include "gateway/wsgi_log.h"
 
 #include "base/banned.h"
 
@@ -204,7 +204,7 @@ static void log_exception(const struct wsgi_job *job, const char *what) {
     PyObject *exception = py_take_exception();
     PyObject *path = wsgi_job_path(job);
     py_give_exception(exception);
-    wsgi_log_exception(job->wsgi->logger, "%s: %U %U", what, job->method, path);
+    py_log_exception(job->wsgi->logger, "%s: %U %U", what, job->method, path);
     Py_DECREF(path);
 }
 

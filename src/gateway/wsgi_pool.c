@@ -3,10 +3,10 @@
 
 #include <assert.h>
 
+#include "gateway/py_log.h"
 #include "gateway/wsgi.h"
 #include "gateway/wsgi_errors.h"
 #include "gateway/wsgi_job.h"
-#include "gateway/wsgi_log.h"
 
 #include "base/banned.h"
 

@@ -1,5 +1,5 @@
-/* The cache of str objects; see wsgi_text.h. */
-#include "gateway/wsgi_text.h"
+/* The cache of str objects; see py_text.h. */
+#include "gateway/py_text.h"
 
 #include <string.h>
 
@@ -41,7 +41,7 @@ static uint64_t mix_end(uint64_t hash, struct slice end) {
     return mix(first ^ FACTOR_1, last ^ hash);
 }
 
-uint64_t wsgi_text_hash(struct slice bytes) {
+uint64_t py_text_hash(struct slice bytes) {
     uint64_t hash = bytes.len * FACTOR_1;
     size_t at = 0;
     if (bytes.len > 32) {
@@ -67,17 +67,17 @@ static bool same(PyObject *text, struct slice bytes) {
            memcmp(PyUnicode_1BYTE_DATA(text), bytes.at, bytes.len) == 0;
 }
 
-PyObject *wsgi_text_get(struct wsgi_text *cache, struct slice bytes) {
-    if (bytes.len > WSGI_TEXT_MAX) {
-        return wsgi_text_make(bytes);
+PyObject *py_text_get(struct py_text *cache, struct slice bytes) {
+    if (bytes.len > PY_TEXT_MAX) {
+        return py_text_make(bytes);
     }
-    uint64_t hash = wsgi_text_hash(bytes);
-    struct wsgi_text_slot *slot = &cache->slots[hash % WSGI_TEXT_SLOTS];
+    uint64_t hash = py_text_hash(bytes);
+    struct py_text_slot *slot = &cache->slots[hash % PY_TEXT_SLOTS];
     if (slot->hash == hash && slot->text && same(slot->text, bytes)) {
         Py_INCREF(slot->text);
         return slot->text;
     }
-    PyObject *text = wsgi_text_make(bytes);
+    PyObject *text = py_text_make(bytes);
     if (text) {
         PyObject *old = slot->text;
         slot->hash = hash;
@@ -87,12 +87,12 @@ PyObject *wsgi_text_get(struct wsgi_text *cache, struct slice bytes) {
     return text;
 }
 
-void wsgi_text_init(struct wsgi_text *cache) {
+void py_text_init(struct py_text *cache) {
     memset(cache, 0, sizeof(*cache));
 }
 
-void wsgi_text_clear(struct wsgi_text *cache) {
-    for (size_t i = 0; i < WSGI_TEXT_SLOTS; i++) {
+void py_text_clear(struct py_text *cache) {
+    for (size_t i = 0; i < PY_TEXT_SLOTS; i++) {
         Py_CLEAR(cache->slots[i].text);
     }
 }

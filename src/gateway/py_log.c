@@ -1,5 +1,5 @@
-/* Lines to the Python logger; see wsgi_log.h. */
-#include "gateway/wsgi_log.h"
+/* Lines to the Python logger; see py_log.h. */
+#include "gateway/py_log.h"
 
 #include <stdarg.h>
 
@@ -28,7 +28,7 @@ static void emit(PyObject *logger, const char *name, PyObject *text, PyObject *e
     Py_XDECREF(exception);
 }
 
-void wsgi_log(PyObject *logger, const char *method, const char *format, ...) {
+void py_log(PyObject *logger, const char *method, const char *format, ...) {
     va_list args;
     va_start(args, format);
     PyObject *text = PyUnicode_FromFormatV(format, args);
@@ -36,7 +36,7 @@ void wsgi_log(PyObject *logger, const char *method, const char *format, ...) {
     emit(logger, method, text, NULL);
 }
 
-void wsgi_log_exception(PyObject *logger, const char *format, ...) {
+void py_log_exception(PyObject *logger, const char *format, ...) {
     PyObject *exception = py_take_exception();
     va_list args;
     va_start(args, format);
