@@ -5,46 +5,28 @@ From a script::
     import freastal
     freastal.serve(app, host="0.0.0.0", port=8000, workers=4)
 
-From a shell: ``freastal module:app``.
+From a shell: ``freastal module:app``. Inside a running asyncio loop::
+
+    await freastal.Server(app, port=8000).serve()
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["__version__", "serve"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from freastal.keywords import AsgiKeywords, Keywords
+    from freastal.server import Server
+
+__all__ = ["Server", "__version__", "serve", "serve_asgi"]
 
 __version__ = "0.1.0"
 
 
-def serve(
-    app: str | Callable[..., Any],
-    *,
-    bind: str | Sequence[str] | None = None,
-    host: str | None = None,
-    port: int | None = None,
-    uds: str | None = None,
-    uds_permissions: int | None = None,
-    backlog: int | None = None,
-    workers: int | None = None,
-    threads: int | None = None,
-    timeout_graceful_shutdown: float | None = None,
-    interface: str | None = None,
-    app_dir: str | None = None,
-    factory: bool | None = None,
-    log_level: str | None = None,
-    access_log: bool | None = None,
-    limit_request_line: int | None = None,
-    limit_request_head: int | None = None,
-    limit_request_fields: int | None = None,
-    limit_request_body: int | None = None,
-    limit_connections: int | None = None,
-    timeout_headers: float | None = None,
-    timeout_body: float | None = None,
-    timeout_keep_alive: float | None = None,
-    timeout_write: float | None = None,
-) -> None:
+def serve(app: str | Callable[..., Any], **options: Unpack[Keywords]) -> None:
     """Serve an application until SIGINT or SIGTERM stops it gracefully.
 
     Keywords are the options of the command line, described in ``docs/OPTIONS.md``; those that are
@@ -54,22 +36,36 @@ def serve(
     ``if __name__ == "__main__"`` is needed. Exit handlers that were registered before run in each
     worker and in this process.
 
-    :param app: a WSGI application, or ``module[:attribute]`` to import it from in the workers.
+    :param app: a WSGI or ASGI 3 application, or ``module[:attribute]`` to import it from in the
+        workers.
     :raises freastal.config.ConfigError: a value is not allowed (a :exc:`ValueError`).
+    :raises TypeError: there is no such option.
     :raises RuntimeError: not called in the main thread.
     :raises SystemExit: with 1, an address cannot be listened on, or a second signal came; with 3,
-        the application cannot be loaded. The reason has been written to standard error.
+        the application cannot be loaded or does not start. The reason has been written to
+        standard error.
     """
-    keywords = dict(locals())
-    del keywords["app"]
-
     import os
 
     from freastal import config, supervisor
 
     if isinstance(app, str):
         config.parse_target(app)
-    checked = config.resolve(config.from_keywords(keywords), config.from_environment(os.environ))
+    checked = config.resolve(config.from_keywords(options), config.from_environment(os.environ))
     code = supervisor.serve(app, checked)
     if code:
         raise SystemExit(code)
+
+
+def serve_asgi(app: str | Callable[..., Any], **options: Unpack[AsgiKeywords]) -> None:
+    """Serve an ASGI 3 application as :func:`serve` does, without a look at what it may be."""
+    serve(app, interface="asgi", **options)
+
+
+def __getattr__(name: str) -> Any:
+    """Import :class:`freastal.server.Server`, and with it asyncio, only for those who want it."""
+    if name == "Server":
+        from freastal.server import Server
+
+        return Server
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

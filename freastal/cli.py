@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :param argv: the arguments, without the program's name; those of the process if not given.
     :returns: the exit code: 0 stopped as asked, 1 cannot listen or run, 2 a wrong option, 3 the
-        application cannot be loaded.
+        application cannot be loaded or does not start.
     """
     try:
         arguments = config.make_parser().parse_args(argv)

@@ -73,6 +73,7 @@ class Kind(enum.Enum):
     SECONDS = enum.auto()
     SWITCH = enum.auto()
     MODE = enum.auto()  # file permissions: an int, octal where it is text
+    PATH = enum.auto()  # the beginning of a URL's path; without its slash at the end
     ADDRESSES = enum.auto()  # a tuple of addresses; repeated on the command line
 
 
@@ -111,6 +112,8 @@ class Option:
     metavar: str = ""
     core: bool = False
     """Passed on to ``_core.Worker``, whose table holds the same row."""
+    interface: str = ""
+    """Means something to applications of this interface only."""
 
     @property
     def flag(self) -> str:
@@ -123,6 +126,11 @@ class Option:
         return (f"FREASTAL_{self.name.upper()}", *self.other_variables)
 
     @property
+    def words(self) -> str:
+        """The help, and whom it is for."""
+        return f"{self.help} ({self.interface.upper()} only)" if self.interface else self.help
+
+    @property
     def allowed(self) -> str:
         """What values there are, in words."""
         if self.choices:
@@ -133,6 +141,7 @@ class Option:
             Kind.SECONDS: f"seconds from {self.minimum:g} to {self.maximum:g}",
             Kind.SWITCH: "one of " + ", ".join(SWITCH_WORDS),
             Kind.MODE: "an octal mode from 0 to 777",
+            Kind.PATH: "a path that begins with /, without control characters",
             Kind.ADDRESSES: FORMS,
         }[self.kind]
 
@@ -182,6 +191,10 @@ class Option:
             if not good or (self.choices and value not in self.choices):
                 self._refuse(shown, where)
             return value
+        if self.kind is Kind.PATH:
+            if not isinstance(value, str) or not value.startswith("/") or has_control(value):
+                self._refuse(shown, where)
+            return value.rstrip("/")
         if self.kind is Kind.ADDRESSES:
             return self._check_addresses(value, where)
         number = int | float if self.kind is Kind.SECONDS else int
@@ -293,6 +306,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             maximum=1024,
             metavar="N",
             core=True,
+            interface="wsgi",
         ),
         _seconds(
             "timeout_graceful_shutdown",
@@ -306,8 +320,8 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "interface",
             Kind.TEXT,
             "auto",
-            "how the application is called: wsgi, or auto to see by itself",
-            choices=("auto", "wsgi"),
+            "how the application is called: wsgi, asgi (version 3), or auto to see by itself",
+            choices=("auto", "wsgi", "asgi"),
             metavar="NAME",
         ),
         Option(
@@ -322,6 +336,32 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             Kind.SWITCH,
             False,
             "the attribute is no application: called without arguments, it makes one",
+        ),
+        Option(
+            "root_path",
+            Kind.PATH,
+            "",
+            "the path under which a proxy shows the application, for URLs that it makes",
+            metavar="PATH",
+            interface="asgi",
+        ),
+        Option(
+            "lifespan",
+            Kind.TEXT,
+            "auto",
+            "the lifespan protocol: on, off, or auto to go on where the application has none",
+            choices=("auto", "on", "off"),
+            metavar="MODE",
+            interface="asgi",
+        ),
+        Option(
+            "loop",
+            Kind.TEXT,
+            "auto",
+            "the event loop: asyncio, which the core turns itself (auto), or uvloop on top of it",
+            choices=("auto", "asyncio", "uvloop"),
+            metavar="NAME",
+            interface="asgi",
         ),
     ),
     "Logs": (
@@ -381,6 +421,9 @@ class Config:
     interface: str
     app_dir: str
     factory: bool
+    root_path: str
+    lifespan: str
+    loop: str
     log_level: str
     access_log: bool
     limit_request_line: int
@@ -393,9 +436,19 @@ class Config:
     timeout_keep_alive: float
     timeout_write: float
 
-    def core_options(self) -> dict[str, int | float | bool]:
-        """The keywords of ``_core.Worker`` that are options."""
-        return {name: getattr(self, name) for name, row in OPTIONS.items() if row.core}
+    def core_options(self, interface: str) -> dict[str, Any]:
+        """The keywords of ``_core.Worker`` that are options and mean something to the interface."""
+        rows = OPTIONS.values()
+        chosen = [row.name for row in rows if row.core and row.interface in ("", interface)]
+        return {name: getattr(self, name) for name in chosen}
+
+    def idle_options(self, interface: str) -> list[str]:
+        """The flags of options that are set, and mean nothing to the interface."""
+        return [
+            row.flag
+            for name, row in OPTIONS.items()
+            if row.interface not in ("", interface) and getattr(self, name) != row.default
+        ]
 
 
 @dataclass(frozen=True)
@@ -448,7 +501,11 @@ def from_keywords(keywords: Mapping[str, object]) -> Layer:
     """Check keyword arguments; ``None`` counts as not given.
 
     :raises ConfigError: a value is not allowed.
+    :raises TypeError: there is no such option.
     """
+    unknown = [name for name in keywords if name not in OPTIONS]
+    if unknown:
+        raise TypeError(f"there is no option {unknown[0]!r}: see docs/OPTIONS.md")
     return {
         name: Given(OPTIONS[name].check(value, name), name)
         for name, value in keywords.items()
@@ -530,7 +587,7 @@ def make_parser() -> Parser:
 
 def _add_argument(group: argparse._ArgumentGroup, row: Option) -> None:
     flags = [row.short, row.flag] if row.short else [row.flag]
-    words = row.help.replace("%", "%%")
+    words = row.words.replace("%", "%%")
     if row.other_variables:
         words += "; also read from " + ", ".join(row.other_variables)
     if row.default not in ("", ()):

@@ -17,10 +17,13 @@ from typing import Any
 
 from freastal.config import parse_target
 
-__all__ = ["AppError", "detect_interface", "load"]
+__all__ = ["AppError", "choose_interface", "describe", "detect_interface", "load", "summary"]
 
 DEFAULT_ATTRIBUTES = ("application", "app")
 """What is looked for where the user names only a module, in this order."""
+
+OWN_FILES = (__file__, importlib.__file__, "<frozen importlib")
+"""Whose frames lead to the application's."""
 
 
 class AppError(Exception):
@@ -49,8 +52,8 @@ def load(app: str | Callable[..., Any], *, app_dir: str, factory: bool) -> Calla
         try:
             found = found()
         except BaseException as error:  # SystemExit and KeyboardInterrupt too
-            line = f"cannot make the application: {name}() failed with {_summary(error)}"
-            raise AppError(line, _traceback(error)) from error
+            line = f"cannot make the application: {name}() failed with {summary(error)}"
+            raise AppError(line, traceback_of(error, *OWN_FILES)) from error
         name += "()"
     if not callable(found):
         raise AppError(f"{name} is no application: a {type(found).__name__} cannot be called")
@@ -65,6 +68,22 @@ def describe(app: str | Callable[..., Any]) -> str:
     return f"{module}:{getattr(app, '__qualname__', type(app).__qualname__)}"
 
 
+def choose_interface(app: Callable[..., Any], wanted: str, name: str) -> str:
+    """Decide how the application is called: ``"wsgi"`` or ``"asgi"``.
+
+    :param wanted: one of these, or ``"auto"``.
+    :param name: the application's, for the message.
+    :raises AppError: it is an ASGI 2 application.
+    """
+    found = detect_interface(app)
+    if found == "asgi2" and wanted != "wsgi":
+        raise AppError(
+            f"{name} is an application of ASGI 2, app(scope)(receive, send), which is not served: "
+            "wrap it with asgiref.compatibility.guarantee_single_callable()"
+        )
+    return found if wanted == "auto" else wanted
+
+
 def detect_interface(app: Callable[..., Any]) -> str:
     """Tell ``"wsgi"``, ``"asgi"`` and ``"asgi2"`` (``app(scope)(receive, send)``) apart.
 
@@ -72,7 +91,10 @@ def detect_interface(app: Callable[..., Any]) -> str:
     with the two arguments of WSGI; in doubt it is WSGI.
     """
     if inspect.isclass(app):
-        # PEP 3333 allows a class whose instances iterate; ASGI 2 has one whose instances await.
+        # PEP 3333 allows a class whose instances iterate; Starlette's endpoints can be awaited,
+        # and those of ASGI 2 called.
+        if hasattr(app, "__await__"):
+            return "asgi"
         return "asgi2" if inspect.iscoroutinefunction(_method(app)) else "wsgi"
     if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(_method(type(app))):
         return "asgi"
@@ -110,28 +132,30 @@ def _import(target: str, directory: str) -> Any:
     try:
         found: Any = importlib.import_module(module_name)
     except BaseException as error:  # SystemExit and KeyboardInterrupt too
-        line = f"cannot import the application: {_summary(error)} ({place})"
-        raise AppError(line, _traceback(error)) from error
+        line = f"cannot import the application: {summary(error)} ({place})"
+        raise AppError(line, traceback_of(error, *OWN_FILES)) from error
     if not attribute:
         attribute = next((name for name in DEFAULT_ATTRIBUTES if hasattr(found, name)), "app")
     try:
         for name in attribute.split("."):
             found = getattr(found, name)
     except AttributeError as error:
-        line = f"cannot find the application: {_summary(error)} ({place})"
-        raise AppError(line, _traceback(error)) from error
+        line = f"cannot find the application: {summary(error)} ({place})"
+        raise AppError(line, traceback_of(error, *OWN_FILES)) from error
     return found
 
 
-def _summary(error: BaseException) -> str:
+def summary(error: BaseException) -> str:
     """The error in one line."""
     return " ".join("".join(traceback.format_exception_only(error)).split())
 
 
-def _traceback(error: BaseException) -> str:
-    """The traceback without the frames of this file and importlib that lead to the application."""
+def traceback_of(error: BaseException, *own: str) -> str:
+    """The error's traceback, without the frames that lead to the application.
+
+    :param own: how the names of the files begin whose frames they are.
+    """
     frame: TracebackType | None = error.__traceback__
-    own = (__file__, importlib.__file__, "<frozen importlib")
     while frame is not None and frame.tb_frame.f_code.co_filename.startswith(own):
         frame = frame.tb_next
     return "".join(traceback.format_exception(type(error), error, frame))

@@ -21,7 +21,7 @@ ready ends the server; afterwards it is replaced, at once if it had lived for a 
 pause that doubles from death to death.
 
 Exit codes: 0 stopped; 1 cannot listen or run, or a second signal cut requests off; 3 the
-application cannot be loaded.
+application cannot be loaded or does not start.
 """
 
 from __future__ import annotations
@@ -304,6 +304,8 @@ class Supervisor:
             elif self._state is State.STARTING and self._all_ready():
                 self._enter(State.SERVING)
                 self._announce(report.interface)
+                for flag in self._config.idle_options(report.interface):
+                    logger.warning("%s means nothing to %s", flag, report.interface.upper())
         elif self._state is State.STARTING:
             self._fail(f"{report.traceback_text}freastal: {report.line}", report.code)
         elif self._state is State.SERVING:
@@ -315,11 +317,15 @@ class Supervisor:
     def _announce(self, interface: str) -> None:
         if not logger.isEnabledFor(logging.INFO):
             return
-        workers, threads = self._config.workers, self._config.threads
+        size = _count(self._config.workers, "worker")
+        if interface == "wsgi":
+            size += f" × {_count(self._config.threads, 'thread')}"
+        else:
+            size += f" on {'uvloop' if self._config.loop == 'uvloop' else 'asyncio'}"
         _say(
             f"freastal {__version__}: {loader.describe(self._app)} ({interface})",
             *(f"  {address.url}" for address in self._listeners.bound),
-            f"  {_count(workers, 'worker')} × {_count(threads, 'thread')}, pid {os.getpid()}",
+            f"  {size}, pid {os.getpid()}",
         )
 
     # Signals and deaths

@@ -1,10 +1,13 @@
 """What a worker process does between the supervisor's fork and its exit.
 
+How it serves is the matter of :mod:`freastal.wsgi_worker` and :mod:`freastal.asgi_worker`; here
+are the process, its signals, and its word to the supervisor.
+
 The channel to the supervisor is one socket. Towards the supervisor goes a single :class:`Report`:
 ready, or how the boot failed. From the supervisor nothing comes but the end of file when it has
 vanished, of which ``SIGIO`` tells (no thread has to wait for it); the worker then stops gracefully.
 
-Signals, all handled in Python while the core runs:
+Signals, all handled in Python while the core or the event loop runs:
 
 * SIGTERM: stop gracefully within ``--timeout-graceful-shutdown``; the second one exits at once.
 * SIGQUIT: stop now, requests in flight are cut off.
@@ -32,27 +35,26 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from freastal import loader, logs
-from freastal.config import Config
+from freastal.config import Config, ConfigError
 
 if TYPE_CHECKING:
     from freastal import _core
 
-__all__ = ["EXIT_APP", "EXIT_ERROR", "LAST_WORDS", "Job", "Report", "run"]
+__all__ = ["EXIT_APP", "EXIT_ERROR", "EXIT_USAGE", "LAST_WORDS", "Job", "Report", "Serving", "run"]
 
 EXIT_ERROR = 1
+EXIT_USAGE = 2
 EXIT_APP = 3
-"""Exit code where the application cannot be loaded; gunicorn has the same."""
+"""Exit code where the application cannot be loaded or does not start; gunicorn has the same."""
 
-LAST_WORDS = 1.0
-"""Seconds that a worker gets, after the time for requests, to run exit handlers."""
+LAST_WORDS = 2.5
+"""Seconds that a worker gets, after the time for requests, to cancel what has not finished, for the
+lifespan's shutdown and for exit handlers."""
 
-STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
-
-POOL_THREADS = "freastal-"
-"""How the names begin that the core gives its threads (src/gateway/wsgi_pool.c)."""
+STANDARD_ERROR = 2
 
 logger = logging.getLogger("freastal")
 
@@ -90,6 +92,25 @@ class Report:
         return cls(**json.loads(line))
 
 
+class Serving(Protocol):
+    """How a worker serves one interface; made when the application has been loaded."""
+
+    def start(self) -> bool:
+        """Start up; false if :meth:`stop` was called meanwhile."""
+
+    def run(self) -> None:
+        """Serve until :meth:`stop` has been called and carried out."""
+
+    def stop(self, grace: float) -> None:
+        """Stop gracefully within so many seconds; called by signal handlers, at any time."""
+
+    def end(self) -> None:
+        """End whatever runs on in the background."""
+
+    def counters(self) -> _core.Counters:
+        """What the core has counted."""
+
+
 def run(job: Job, mask: Iterable[int]) -> NoReturn:
     """Be a worker; to be called in the forked child, with all handled signals blocked.
 
@@ -111,14 +132,11 @@ def run(job: Job, mask: Iterable[int]) -> NoReturn:
 class _Process:
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._core: _core.Worker | None = None
+        self._serving: Serving | None = None
         self._stopping = False
-        self._wakeup_fd, self._signal_fd = os.pipe()
-        os.set_blocking(self._wakeup_fd, False)
-        os.set_blocking(self._signal_fd, False)
 
     def handle_signals(self, mask: Iterable[int]) -> None:
-        signal.set_wakeup_fd(self._signal_fd, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(-1)  # the supervisor's, which has been closed
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, _ignore)
         signal.signal(signal.SIGTERM, self._on_term)
@@ -136,21 +154,19 @@ class _Process:
         :returns: the exit code.
         """
         report = self._boot()
-        # Where the supervisor is gone, nobody needs the report, and nothing has told of it yet.
-        with contextlib.suppress(OSError):
-            self._job.channel.sendall(report.encode())
-        if self._core is None:
-            return report.code
-        self._on_channel()
-        code = 0
-        try:
-            self._core.run()
-        except BaseException:
-            logger.exception("the worker's loop failed")
-            code = EXIT_ERROR
+        code = report.code
+        if not self._stopping:
+            # Where the supervisor is gone, nobody needs the report, and nothing has told of it.
+            with contextlib.suppress(OSError):
+                self._job.channel.sendall(report.encode())
+            self._on_channel()
+        if self._serving is None:
+            return code
+        if report.interface:
+            code = self._serve()
         self._end()
-        if os.environ.get("FREASTAL_DEBUG_COUNTERS"):
-            line = f"counters: {json.dumps(self._core.counters())}\n"
+        if report.interface and os.environ.get("FREASTAL_DEBUG_COUNTERS"):
+            line = f"counters: {json.dumps(self._serving.counters())}\n"
             os.write(STANDARD_ERROR, line.encode())  # one write: workers share the descriptor
         return code
 
@@ -158,51 +174,53 @@ class _Process:
         job, config = self._job, self._job.config
         try:
             app = loader.load(job.app, app_dir=config.app_dir, factory=config.factory)
-            interface = config.interface
-            if interface == "auto":
-                interface = loader.detect_interface(app)
-            if interface != "wsgi":
-                name = loader.describe(job.app)
-                raise loader.AppError(
-                    f"{name} is an ASGI application, and this version serves only WSGI ones"
-                )
+            name = loader.describe(job.app)
+            interface = loader.choose_interface(app, config.interface, name)
+            logs.enable()
+            self._serving = self._make_serving(app, interface)
+            if not self._serving.start():
+                return Report()
         except loader.AppError as error:
             return Report(code=EXIT_APP, line=str(error), traceback_text=error.traceback_text)
-        logs.enable()
-        try:
-            self._core = self._make_core(app)
+        except ConfigError as error:
+            return Report(code=EXIT_USAGE, line=str(error))
         except Exception as error:
             line = f"cannot start a worker: {error}"
             return Report(code=EXIT_ERROR, line=line, traceback_text=traceback.format_exc())
+        for each in job.sockets:
+            each.close()  # the core's duplicates remain, which close when it stops
         gc.collect()
         gc.freeze()  # the application's modules live for ever: no need to visit them again
         return Report(interface=interface)
 
-    def _make_core(self, app: Callable[..., Any]) -> _core.Worker:
-        from freastal import _core
+    def _make_serving(self, app: Callable[..., Any], interface: str) -> Serving:
+        config, sockets = self._job.config, self._job.sockets
+        if interface == "wsgi":
+            from freastal.wsgi_worker import WsgiWorker
 
-        config = self._job.config
-        core = _core.Worker(
-            app,
-            [each.fileno() for each in self._job.sockets],
-            wakeup_fd=self._wakeup_fd,
-            access_log_fd=STANDARD_OUTPUT if config.access_log else -1,
-            multiprocess=config.workers > 1,
-            **config.core_options(),
-        )
-        for each in self._job.sockets:
-            each.close()  # the core's duplicates remain, which close when it stops
-        return core
+            return WsgiWorker(app, config, sockets)
+        from freastal.asgi_worker import AsgiWorker
+
+        return AsgiWorker(app, config, sockets)
+
+    def _serve(self) -> int:
+        assert self._serving is not None
+        try:
+            self._serving.run()
+        except BaseException:
+            logger.exception("the worker's loop failed")
+            return EXIT_ERROR
+        return 0
 
     def _end(self) -> None:
         """Do what the interpreter does at its exit, bounded by the watchdog."""
+        assert self._serving is not None
         if not self._stopping:
             self._watch(self._job.config.timeout_graceful_shutdown)
-        # The core does not wait for threads that are still in the application: they get the time
-        # to see that nobody listens any more, and to close what they were iterating.
-        for thread in threading.enumerate():
-            if thread.name.startswith(POOL_THREADS):
-                thread.join()
+        try:
+            self._serving.end()
+        except Exception:
+            logger.exception("the worker's end failed")
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
@@ -211,10 +229,10 @@ class _Process:
 
     def _stop(self, grace: float) -> None:
         self._stopping = True
-        if self._core is None:  # still booting: no request is lost
+        if self._serving is None:  # still importing: no request is lost
             os._exit(0)
         self._watch(grace)
-        self._core.stop(grace)
+        self._serving.stop(grace)
 
     def _watch(self, grace: float) -> None:
         faulthandler.dump_traceback_later(grace + LAST_WORDS, exit=True, file=STANDARD_ERROR)

@@ -58,7 +58,8 @@ when the supervisor has vanished.
 | 0 | Stopped by a signal. |
 | 1 | An address cannot be listened on, a worker cannot be run, or a second signal killed workers. |
 | 2 | An option is wrong. |
-| 3 | The application cannot be loaded, or is of an interface that is not served. |
+| 3 | The application cannot be loaded, is of an interface that is not served, or its lifespan \
+does not start. |
 """
 
 
@@ -76,7 +77,7 @@ def default(row: Option) -> str:
 
 def sentence(row: Option) -> str:
     """What it is for."""
-    text = row.help.replace("|", "\\|")
+    text = row.words.replace("|", "\\|")
     return text[0].upper() + text[1:] + "."
 
 

@@ -23,6 +23,7 @@ WRONG_TEXTS = {
     Kind.SECONDS: ["", "soon", "-0.001", "nan", "inf", "86400.1", "1s", "1e3", "1_0", " 5"],
     Kind.SWITCH: ["", "maybe", "2", "yess"],
     Kind.MODE: ["", "rw", "8", "-1", "1000", "0x1", "0o600"],
+    Kind.PATH: ["", "api", "http://a/", "/a\nb"],
     Kind.ADDRESSES: [
         *["", "host", "host:", "h:x", "h:65536", "h:-1", "::1:80", "[h]:80", "unix:"],
         *["a\nb:80", "unix:a\x7fb"],
@@ -35,6 +36,7 @@ WRONG_VALUES: dict[Kind, list[object]] = {
     Kind.SECONDS: ["1", True, -1, float("nan")],
     Kind.SWITCH: ["yes", 1, 0],
     Kind.MODE: ["660", -1, 0o1000],
+    Kind.PATH: ["", "api", 1, b"/api", "/\0"],
     Kind.ADDRESSES: [[], 80, ["host"], [80], [None], [b"h:1"], "unix:"],
 }
 
@@ -74,7 +76,7 @@ class TestTable:
     @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
     def test_defaults_are_allowed_and_survive_being_written(self, row: Option) -> None:
         if row.default in ("", ()):
-            assert row.name in ADDRESS_OPTIONS
+            assert row.name in {*ADDRESS_OPTIONS, "root_path"}
         else:
             assert row.check(row.default, "") == row.default
             assert row.read(row.text_of(row.default), "") == row.default
@@ -92,11 +94,20 @@ class TestTable:
         ]
         assert sorted(ours) == sorted(theirs)
 
-    def test_core_options_are_the_core_rows_with_their_types(self) -> None:
-        options = combine(["--timeout-body", "5"]).core_options()
-        assert options.keys() == {row["name"] for row in _core.OPTIONS}
+    @pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+    def test_core_options_are_the_core_rows_with_their_types(self, interface: str) -> None:
+        options = combine(["--timeout-body", "5"]).core_options(interface)
+        rows = {row["name"] for row in _core.OPTIONS}
+        idle = {name for name in rows if OPTIONS[name].interface not in ("", interface)}
+        assert ("threads" in idle) == (interface == "asgi")
+        assert options.keys() == rows - idle
         assert isinstance(options["timeout_body"], float)
         assert isinstance(options["limit_request_body"], int)
+
+    def test_options_that_mean_nothing_to_the_interface(self) -> None:
+        found = combine(["--threads", "2", "--root-path", "/a", "--workers", "2", "--loop=auto"])
+        assert found.idle_options("wsgi") == ["--root-path"]
+        assert found.idle_options("asgi") == ["--threads"]
 
 
 class TestPrecedence:
@@ -124,6 +135,8 @@ class TestPrecedence:
             flags = [row.flag, second]
         elif row.kind is Kind.TEXT:
             first, flags = "a", [row.flag, "b"]
+        elif row.kind is Kind.PATH:
+            first, flags = "/a", [row.flag, "/b"]
         else:
             first = row.text_of(type(row.default)(row.maximum))
             flags = [row.flag, row.text_of(type(row.default)(row.minimum))]
@@ -268,6 +281,20 @@ class TestWrongValues:
         with pytest.raises(ConfigError) as error:
             from_command_line(*arguments)
         assert any(argument in one_line(error) for argument in arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [("/api", "/api"), ("/api/", "/api"), ("/a/b//", "/a/b"), ("/", ""), ("//", ""), ("/ä", "/ä")],
+)
+def test_a_path_has_no_slash_at_its_end(text: str, path: str) -> None:
+    assert from_command_line("--root-path", text).root_path == path
+    assert config.resolve(config.from_keywords({"root_path": text})).root_path == path
+
+
+def test_an_unknown_keyword() -> None:
+    with pytest.raises(TypeError, match="'wokers'"):
+        config.from_keywords({"wokers": 2})
 
 
 @pytest.mark.parametrize(

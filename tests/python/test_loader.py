@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from freastal.loader import AppError, describe, detect_interface, load
+from freastal.loader import AppError, choose_interface, describe, detect_interface, load
 
 
 def wsgi(environ: Any, start_response: Any) -> Any: ...
@@ -45,6 +45,19 @@ class AsgiObject:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
 
 
+class AsgiClass:  # as Starlette's endpoints
+    def __init__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+    def __await__(self) -> Any: ...
+
+
+def decorated(app: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(app)
+    def wrapper(*arguments: Any, **keywords: Any) -> Any: ...
+
+    return wrapper
+
+
 class Asgi2Class:
     def __init__(self, scope: Any) -> None: ...
 
@@ -69,6 +82,11 @@ class Asgi2Class:
         (WsgiObject().asgi_method, "asgi"),
         (functools.partial(asgi), "asgi"),
         (functools.partial(AsgiObject()), "asgi"),
+        (lambda scope, receive, send: asgi(scope, receive, send), "asgi"),
+        (AsgiClass, "asgi"),
+        (decorated(asgi), "asgi"),
+        (decorated(AsgiObject().__call__), "asgi"),
+        (decorated(wsgi), "wsgi"),
         (asgi2, "asgi2"),
         (Asgi2Class, "asgi2"),
     ],
@@ -76,6 +94,57 @@ class Asgi2Class:
 )
 def test_interface(app: Callable[..., Any], interface: str) -> None:
     assert detect_interface(app) == interface
+
+
+FRAMEWORKS = {
+    "asgiref, WSGI as ASGI": ("asgiref.wsgi", "WsgiToAsgi(None)", "asgi"),
+    "asgiref, ASGI 2 made single": (
+        "asgiref.compatibility",
+        "guarantee_single_callable(type('Two', (), {'__init__': lambda self, scope: None}))",
+        "asgi",
+    ),
+    "Django, ASGI": ("django.core.handlers.asgi", "ASGIHandler.__new__(ASGIHandler)", "asgi"),
+    "Django, WSGI": ("django.core.handlers.wsgi", "WSGIHandler.__new__(WSGIHandler)", "wsgi"),
+    "Falcon, ASGI": ("falcon.asgi", "App()", "asgi"),
+    "Falcon, WSGI": ("falcon", "App()", "wsgi"),
+    "FastAPI": ("fastapi", "FastAPI()", "asgi"),
+    "Flask": ("flask", "Flask('name')", "wsgi"),
+    "Litestar": ("litestar", "Litestar([])", "asgi"),
+    "Quart": ("quart", "Quart('name')", "asgi"),
+    "Socket.IO, ASGI": ("socketio", "ASGIApp(AsyncServer(async_mode='asgi'))", "asgi"),
+    "Socket.IO, WSGI": ("socketio", "WSGIApp(Server(async_mode='threading'))", "wsgi"),
+    "Starlette": ("starlette.applications", "Starlette()", "asgi"),
+    "Starlette, a middleware": ("starlette.middleware.gzip", "GZipMiddleware(None)", "asgi"),
+    "Starlette, a response": ("starlette.responses", "PlainTextResponse('')", "asgi"),
+    "Starlette, an endpoint": ("starlette.endpoints", "HTTPEndpoint", "asgi"),
+}
+"""Module, how an application of it is made, and what it is."""
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_interface_of_frameworks(name: str) -> None:
+    module, expression, interface = FRAMEWORKS[name]
+    app = eval(expression, vars(importlib.import_module(module)))
+    assert detect_interface(app) == interface
+    assert detect_interface(functools.partial(app)) == interface
+
+
+class TestChoice:
+    @pytest.mark.parametrize("app", [wsgi, asgi])
+    @pytest.mark.parametrize("wanted", ["wsgi", "asgi"])
+    def test_what_the_user_says_counts(self, app: Callable[..., Any], wanted: str) -> None:
+        assert choose_interface(app, wanted, "name") == wanted
+
+    def test_auto(self) -> None:
+        assert choose_interface(wsgi, "auto", "name") == "wsgi"
+        assert choose_interface(asgi, "auto", "name") == "asgi"
+
+    @pytest.mark.parametrize("wanted", ["auto", "asgi"])
+    def test_asgi_2_is_refused_with_a_hint(self, wanted: str) -> None:
+        with pytest.raises(AppError) as error:
+            choose_interface(asgi2, wanted, "a:b")
+        assert str(error.value).startswith("a:b is an application of ASGI 2, ")
+        assert "asgiref.compatibility.guarantee_single_callable()" in str(error.value)
 
 
 class TestImport:

@@ -1,8 +1,7 @@
-"""``freastal.serve``: its signature, and its manners towards the script that calls it."""
+"""``freastal.serve``: its keywords, and its manners towards the script that calls it."""
 
 from __future__ import annotations
 
-import inspect
 import os
 import socket
 import threading
@@ -15,7 +14,7 @@ import pytest
 from harness import APP, script
 
 import freastal
-from freastal import _core
+from freastal import _core, keywords, server
 from freastal.config import OPTIONS, ConfigError, Kind
 
 TYPES: dict[Kind, Any] = {
@@ -24,6 +23,7 @@ TYPES: dict[Kind, Any] = {
     Kind.SECONDS: float,
     Kind.SWITCH: bool,
     Kind.MODE: int,
+    Kind.PATH: str,
 }
 
 SCRIPT = f"""
@@ -37,18 +37,26 @@ def test_the_version_is_that_of_the_core() -> None:
     assert freastal.__version__ == _core.__version__
 
 
-def test_the_signature_is_the_table() -> None:
-    parameters = inspect.signature(freastal.serve).parameters
-    assert list(parameters) == ["app", *OPTIONS]
-    hints = typing.get_type_hints(freastal.serve)
+def test_the_keywords_are_the_table() -> None:
+    hints = typing.get_type_hints(keywords.Keywords)
+    assert hints.keys() == OPTIONS.keys()
     for name, row in OPTIONS.items():
-        assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
-        assert parameters[name].default is None
         members = set(typing.get_args(hints[name])) - {types.NoneType}
         if row.kind is Kind.ADDRESSES:
             assert str in members
         else:
             assert members == {TYPES[row.kind]}
+
+
+def test_the_keywords_of_the_others_are_part_of_it() -> None:
+    asgi = typing.get_type_hints(keywords.AsgiKeywords)
+    assert OPTIONS.keys() - asgi.keys() == {"interface", *idle("asgi")}
+    assert typing.get_type_hints(keywords.ServerKeywords).keys() == set(server.OPTIONS)
+
+
+def idle(interface: str) -> set[str]:
+    """Options that mean nothing to it."""
+    return {row.name for row in OPTIONS.values() if row.interface not in ("", interface)}
 
 
 def test_to_import_it_imports_nothing_heavy(tmp_path: Path) -> None:
@@ -61,7 +69,7 @@ def test_to_import_it_imports_nothing_heavy(tmp_path: Path) -> None:
     with script(tmp_path, source, ready=False) as process:
         assert process.wait() == 0
     assert "freastal" in process.output
-    for name in ("argparse", "logging", "socket", "selectors", "inspect"):
+    for name in ("argparse", "asyncio", "logging", "socket", "selectors", "inspect"):
         assert f"'{name}'" not in process.output
 
 

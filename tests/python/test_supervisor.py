@@ -282,11 +282,11 @@ class TestFailedBoot:
         app += "Path('second').touch()\n"
         assert "ZeroDivisionError" in self.fails(tmp_path, 3, app)
 
-    def test_asgi_is_refused(self, tmp_path: Path) -> None:
-        log = self.fails(tmp_path, 3, "async def app(scope, receive, send): pass\n")
-        assert log.splitlines() == [
-            "freastal: wanted is an ASGI application, and this version serves only WSGI ones"
-        ]
+    def test_asgi_2_is_refused_with_a_hint(self, tmp_path: Path) -> None:
+        app = "def app(scope):\n    async def call(receive, send): pass\n    return call\n"
+        (line,) = self.fails(tmp_path, 3, app).splitlines()
+        assert line.startswith("freastal: wanted is an application of ASGI 2, ")
+        assert line.endswith("asgiref.compatibility.guarantee_single_callable()")
 
     @pytest.mark.parametrize(
         ("code", "how"),

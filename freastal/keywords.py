@@ -1,0 +1,52 @@
+"""The options as keywords, for type checkers and editors; nothing imports it at run time.
+
+A test holds it to the table in :mod:`freastal.config`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+__all__ = ["AsgiKeywords", "Keywords", "ServerKeywords"]
+
+
+class ServerKeywords(TypedDict, total=False):
+    """What a :class:`freastal.Server` takes; ``None`` counts as not given."""
+
+    bind: str | Sequence[str] | None
+    host: str | None
+    port: int | None
+    uds: str | None
+    uds_permissions: int | None
+    backlog: int | None
+    timeout_graceful_shutdown: float | None
+    app_dir: str | None
+    factory: bool | None
+    root_path: str | None
+    lifespan: str | None
+    access_log: bool | None
+    limit_request_line: int | None
+    limit_request_head: int | None
+    limit_request_fields: int | None
+    limit_request_body: int | None
+    limit_connections: int | None
+    timeout_headers: float | None
+    timeout_body: float | None
+    timeout_keep_alive: float | None
+    timeout_write: float | None
+
+
+class AsgiKeywords(ServerKeywords, total=False):
+    """What :func:`freastal.serve_asgi` takes."""
+
+    workers: int | None
+    loop: str | None
+    log_level: str | None
+
+
+class Keywords(AsgiKeywords, total=False):
+    """What :func:`freastal.serve` takes: every option."""
+
+    interface: str | None
+    threads: int | None
