@@ -1,7 +1,8 @@
-# make serve   install what is missing, build, serve examples/hello.py on http://127.0.0.1:8000
-# make test    install what is missing, build, run every test
-# make bench   measure against the bare floor and the peers
-# make help    all targets
+# make serve        install what is missing, build, serve examples/hello.py on port 8000
+# make test         install what is missing, build, run every test
+# make conformance  run the Autobahn WebSocket test suite against freastal
+# make bench        measure against the bare floor and the peers
+# make help         all targets
 #
 # PYTHON chooses the interpreter (CPython 3.10 or newer), VENV where its environment stands.
 
@@ -15,7 +16,7 @@ SOURCES := $(shell find src freastal -name '*.[ch]' -o -name '*.def' -o -name '*
     -name '*.pyi' -o -name meson.build) meson.build meson_options.txt pyproject.toml
 
 .PHONY: help serve test bench bench-parser build check unit sanitize fuzz cross python-tests \
-    asan-tests format clean
+    asan-tests conformance format clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -96,6 +97,10 @@ python-tests: $(VENV)/.installed $(VENV)/.test-tools
 # The end-to-end tests once more over an extension with ASan and UBSan.
 asan-tests: $(VENV)/.installed $(VENV)/.test-tools
 	tools/asan-tests.sh $(VENV)
+
+# CONFORMANCE: options for tests/conformance/run.py, as --cases '6.*'.
+conformance: $(VENV)/.installed
+	$(BIN)/python tests/conformance/run.py $(CONFORMANCE)
 
 bench: $(VENV)/.made
 	@tools/system-packages.sh bench $(PYTHON)

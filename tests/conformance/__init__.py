@@ -1,0 +1,1 @@
+"""The Autobahn WebSocket test suite; ``run.py`` is where to begin."""
