@@ -17,16 +17,18 @@ static const unsigned rx_edges[RX_COUNT] = {
     [RX_IDLE] = TO(RX_HEAD) | TO(RX_LINGER) | TO(RX_CLOSED),
     [RX_HEAD] = TO(RX_BODY) | TO(RX_DONE) | TO(RX_LINGER) | TO(RX_CLOSED),
     [RX_BODY] = TO(RX_DONE) | TO(RX_DRAIN) | TO(RX_LINGER) | TO(RX_CLOSED),
-    [RX_DONE] = TO(RX_IDLE) | TO(RX_LINGER) | TO(RX_CLOSED),
+    [RX_DONE] = TO(RX_IDLE) | TO(RX_TUNNEL) | TO(RX_LINGER) | TO(RX_CLOSED),
     [RX_DRAIN] = TO(RX_DONE) | TO(RX_LINGER) | TO(RX_CLOSED),
+    [RX_TUNNEL] = TO(RX_LINGER) | TO(RX_CLOSED),
     [RX_LINGER] = TO(RX_CLOSED),
 };
 
 static const unsigned tx_edges[TX_COUNT] = {
     [TX_IDLE] = TO(TX_WAIT) | TO(TX_CLOSED),
-    [TX_WAIT] = TO(TX_BODY) | TO(TX_CLOSED),
+    [TX_WAIT] = TO(TX_BODY) | TO(TX_TUNNEL) | TO(TX_CLOSED),
     [TX_BODY] = TO(TX_DONE) | TO(TX_CLOSED),
     [TX_DONE] = TO(TX_IDLE) | TO(TX_CLOSED),
+    [TX_TUNNEL] = TO(TX_CLOSED),
     [TX_CLOSED] = TO(TX_CLOSED),
 };
 
@@ -109,8 +111,7 @@ void http1_linger(struct http1 *conn, enum close_why why) {
     http1_update_reading(conn);
 }
 
-/* Nothing more is read or said; the stream ends when the output has left. */
-static void finish(struct http1 *conn, enum close_why why) {
+void http1_finish(struct http1 *conn, enum close_why why) {
     http1_set_rx(conn, RX_CLOSED);
     http1_set_tx(conn, TX_CLOSED);
     conn->due = HTTP1_NEVER;
@@ -126,7 +127,7 @@ static void go_on(struct http1 *conn) {
         return;
     }
     if (conn->server->state != SERVER_SERVING) {
-        finish(conn, CLOSE_STOPPED);
+        http1_finish(conn, CLOSE_STOPPED);
         return;
     }
     http1_set_due(conn, conn->server->config.timeout_keep_alive);
@@ -156,7 +157,7 @@ void http1_decide(struct http1 *conn) {
     if (persist) {
         next_request(conn);
     } else if (clean) {
-        finish(conn, CLOSE_DONE);
+        http1_finish(conn, CLOSE_DONE);
     } else {
         http1_linger(conn, CLOSE_DONE);
     }
@@ -176,6 +177,16 @@ static void settle(struct http1 *conn) {
         return;
     }
     http1_decide(conn);
+}
+
+/* The exchange has become a tunnel. */
+static void settle_tunnel(struct http1 *conn) {
+    struct http1_exchange *ex = conn->ex;
+    conn->server->counters.requests++;
+    log_access(conn, ex);
+    conn->ex = NULL;
+    free_exchange(ex, conn->server);
+    http1_tunnel_begin(conn);
 }
 
 /* The run beat of an exchange: delivers what waits, then looks whether it is over. */
@@ -220,6 +231,8 @@ static void run(struct runnable *runnable) {
         }
     } else if (conn->tx == TX_DONE) {
         settle(conn);
+    } else if (conn->tx == TX_TUNNEL) {
+        settle_tunnel(conn);
     } else {
         http1_update_reading(conn);
     }
@@ -228,6 +241,10 @@ static void run(struct runnable *runnable) {
 static void on_read(struct stream *stream, struct buf *buf) {
     struct http1 *conn = stream->user;
     conn->server->counters.bytes_read += buf_len(buf);
+    if (conn->rx == RX_TUNNEL) {
+        http1_tunnel_read(conn, buf);
+        return;
+    }
     if (conn->rx == RX_LINGER) {
         conn->lingered += buf_len(buf);
         buf_give(buf);
@@ -262,15 +279,18 @@ static void on_eof(struct stream *stream) {
         }
         http1_refuse(conn, ERR_BODY_CUT);
         if (conn->rx == RX_LINGER) {
-            finish(conn, conn->end);
+            http1_finish(conn, conn->end);
         }
         break;
     case RX_LINGER:
-        finish(conn, conn->end);
+        http1_finish(conn, conn->end);
+        break;
+    case RX_TUNNEL:
+        http1_tunnel_eof(conn);
         break;
     default:
         http1_detach(conn);
-        finish(conn, CLOSE_PEER_EOF);
+        http1_finish(conn, CLOSE_PEER_EOF);
         break;
     }
 }
@@ -278,7 +298,9 @@ static void on_eof(struct stream *stream) {
 static void on_drained(struct stream *stream) {
     struct http1 *conn = stream->user;
     /* The wish may be that of an exchange before this one. */
-    if (conn->ex && conn->ex->want_drained) {
+    if (conn->rx == RX_TUNNEL) {
+        conn->tunnel->events->drained(conn->tunnel);
+    } else if (conn->ex && conn->ex->want_drained) {
         conn->ex->want_drained = false;
         conn->ex->events |= EVENT_DRAINED;
         http1_queue(conn->ex);
@@ -298,6 +320,7 @@ static void on_closed(struct stream *stream) {
     conn->rx = RX_CLOSED;
     conn->tx = TX_CLOSED;
     http1_detach(conn);
+    http1_tunnel_closed(conn);
     loop_timer_stop(stream->loop, &conn->timer);
     buf_give(conn->in);
     conn->in = NULL;
@@ -346,6 +369,7 @@ static void expire(struct http1 *conn) {
         }
         break;
     case RX_DONE:
+    case RX_TUNNEL:
     case RX_CLOSED:
     case RX_COUNT:
         break;
@@ -383,6 +407,11 @@ void http1_exchange_init(struct http1_exchange *ex, struct http1 *conn) {
         .want_body = http1_want_body,
         .want_drained = http1_want_drained,
         .reset = http1_reset,
+        .send_info = http1_send_info,
+        .send_trailers = http1_send_trailers,
+        .want_abort = http1_want_abort,
+        .unsent = http1_unsent,
+        .upgrade = http1_upgrade,
     };
     struct server *server = conn->server;
     *ex = (struct http1_exchange){
@@ -416,12 +445,14 @@ void http1_open(struct server *server, int fd, const struct peer *peer, uint32_t
 
 void http1_stop(struct http1 *conn) {
     if (conn->rx == RX_IDLE && !conn->in) {
-        finish(conn, CLOSE_STOPPED);
+        http1_finish(conn, CLOSE_STOPPED);
+    } else if (conn->rx == RX_TUNNEL) {
+        conn->tunnel->events->stopping(conn->tunnel);
     }
 }
 
 void http1_abandon(struct http1 *conn) {
-    bool owes = conn->tx != TX_IDLE && conn->tx != TX_CLOSED;
+    bool owes = conn->tx != TX_IDLE && conn->tx != TX_TUNNEL && conn->tx != TX_CLOSED;
     bool late = owes || !chain_empty(&conn->stream->out);
     stream_close(conn->stream, late ? CLOSE_STOPPED_LATE : CLOSE_STOPPED);
 }

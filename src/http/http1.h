@@ -10,6 +10,7 @@
  *       BODY   -> DRAIN    answered before the body was read; the rest is thrown away
  *       DRAIN  -> DONE     … and its end came within bounds
  *       DONE   -> IDLE     the response is complete and the connection goes on
+ *       DONE   -> TUNNEL   the exchange was turned into a tunnel (http1_tunnel.c)
  *       any    -> LINGER   our direction ends; what still comes is thrown away (RFC 9112 9.6)
  *       any    -> CLOSED   the stream is closed
  *
@@ -17,6 +18,7 @@
  *       WAIT   -> BODY     its head is on the stream
  *       BODY   -> DONE     its last byte is on the stream
  *       DONE   -> IDLE     the connection goes on
+ *       WAIT   -> TUNNEL   the switch of protocols is on the stream
  *       any    -> CLOSED   nothing more may be sent
  *
  * A connection in IDLE/IDLE owns no buffer and no exchange. Loop thread. */
@@ -32,11 +34,14 @@
 #include "net/stream.h"
 #include "wire/chunk.h"
 
-enum rx { RX_IDLE, RX_HEAD, RX_BODY, RX_DONE, RX_DRAIN, RX_LINGER, RX_CLOSED, RX_COUNT };
-enum tx { TX_IDLE, TX_WAIT, TX_BODY, TX_DONE, TX_CLOSED, TX_COUNT };
+enum rx { RX_IDLE, RX_HEAD, RX_BODY, RX_DONE, RX_DRAIN, RX_TUNNEL, RX_LINGER, RX_CLOSED, RX_COUNT };
+enum tx { TX_IDLE, TX_WAIT, TX_BODY, TX_DONE, TX_TUNNEL, TX_CLOSED, TX_COUNT };
 
 /* How the peer finds the end of a response's body (RFC 9112 section 6.3). */
 enum framing { FRAMING_NONE, FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_CLOSE };
+
+/* What a head is for. */
+enum http1_head_kind { HEAD_FINAL, HEAD_INTERIM, HEAD_SWITCH };
 
 /* Events that wait for the run beat; a set. */
 enum http1_event { EVENT_START = 1, EVENT_BODY = 2, EVENT_DRAINED = 4 };
@@ -52,6 +57,7 @@ struct http1_exchange {
     bool running;    /* the gateway is being called */
     bool want_body;
     bool want_drained;
+    bool want_abort;
     bool continue_due; /* the peer waits for 100 Continue (RFC 9110 section 10.1.1) */
     /* request */
     struct head head;
@@ -83,6 +89,9 @@ struct http1 {
     uint8_t tx;         /* enum tx; set by http1_set_tx only */
     enum close_why end; /* enum close_why of RX_LINGER */
     bool fresh;         /* no request has come whole yet */
+    bool ended;         /* the peer has sent its end, in RX_TUNNEL */
+    bool tunnel_reads;
+    struct tunnel *tunnel; /* from RX_TUNNEL to `closed`; or NULL */
     uint32_t listener;
     struct peer peer;
     struct grave grave;
@@ -95,6 +104,9 @@ enum { HTTP1_DRAIN_BYTES = 64 * 1024, HTTP1_LINGER_BYTES = 1024 * 1024 };
 
 /* How long, in ms. */
 enum { HTTP1_DRAIN_MS = 5000, HTTP1_LINGER_MS = 2000 };
+
+/* Bytes of later requests that are kept while a response is watched (exchange_want_abort). */
+enum { HTTP1_WATCH_BYTES = BUF_SIZE };
 
 /* Output waiting beyond this holds back the next pipelined request. */
 enum { HTTP1_HIGH_WATER = 256 * 1024 };
@@ -132,6 +144,10 @@ void http1_detach(struct http1 *conn);
  * for `why`. */
 void http1_linger(struct http1 *conn, enum close_why why);
 
+/* http1.c: nothing more is read or said; the connection ends, for `why`, when the output has
+ * left. */
+void http1_finish(struct http1 *conn, enum close_why why);
+
 /* http1.c: both directions are done: here, and only here, it is decided whether the connection
  * goes on to the next request. */
 void http1_decide(struct http1 *conn);
@@ -167,10 +183,42 @@ bool http1_may_persist(const struct http1 *conn);
  * sent, logs, and ends the connection. `exchange` and buffered bytes are given up. */
 void http1_refuse(struct http1 *conn, int err);
 
+/* http1_head.c: renders a status line and fields, checked, with the lines that are the server's
+ * in a head of `kind`. [gives *piece] 0 or a negative error. */
+int http1_render_head(struct http1_exchange *ex, const struct response_head *head,
+                      enum http1_head_kind kind, struct slice protocol, struct piece **piece);
+
+/* http1_head.c: renders the fields of a trailer section. [gives *piece] 0 or a negative error. */
+int http1_render_trailers(struct http1_exchange *ex, const struct response_field *fields,
+                          size_t count, struct piece **piece);
+
+/* http1_head.c: the whole answer to a refused request. [gives] NULL where memory is short. */
+struct piece *http1_render_refusal(struct http1 *conn, int err, bool with_body);
+
 /* http1_out.c: operations of an exchange. */
 int http1_send_head(struct exchange *exchange, const struct response_head *head);
 int http1_send_body(struct exchange *exchange, struct chain *body, bool last);
+int http1_send_info(struct exchange *exchange, int status, const struct response_field *fields,
+                    size_t count);
+int http1_send_trailers(struct exchange *exchange, const struct response_field *fields,
+                        size_t count);
 void http1_want_drained(struct exchange *exchange);
+void http1_want_abort(struct exchange *exchange);
+size_t http1_unsent(const struct exchange *exchange);
 void http1_reset(struct exchange *exchange);
+
+/* http1_tunnel.c: the operation upgrade, and what it leads to. */
+int http1_upgrade(struct exchange *exchange, struct slice protocol,
+                  const struct response_field *fields, size_t count, struct tunnel *tunnel);
+
+/* http1_tunnel.c: the exchange that was turned into a tunnel has been given back. */
+void http1_tunnel_begin(struct http1 *conn);
+
+/* http1_tunnel.c: events of the stream in RX_TUNNEL. */
+void http1_tunnel_read(struct http1 *conn, struct buf *buf);
+void http1_tunnel_eof(struct http1 *conn);
+
+/* http1_tunnel.c: the connection is closed. */
+void http1_tunnel_closed(struct http1 *conn);
 
 #endif

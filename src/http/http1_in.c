@@ -33,6 +33,11 @@ static bool wants_bytes(const struct http1 *conn) {
     case RX_DRAIN:
         return true;
     case RX_DONE:
+        /* For the peer's end only; the next requests wait here, then in the socket. */
+        return conn->ex && conn->ex->want_abort && conn->tx != TX_DONE &&
+               (!conn->in || buf_len(conn->in) < HTTP1_WATCH_BYTES);
+    case RX_TUNNEL:
+        return conn->tunnel_reads && !conn->in;
     case RX_CLOSED:
     case RX_COUNT:
         break;
@@ -243,6 +248,9 @@ void http1_advance(struct http1 *conn) {
         }
         break;
     case RX_DONE:
+        http1_update_reading(conn);
+        break;
+    case RX_TUNNEL:
     case RX_LINGER:
     case RX_CLOSED:
     case RX_COUNT:

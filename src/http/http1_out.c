@@ -1,5 +1,5 @@
 /* The way out: response heads, framed bodies, refusals (RFC 9112). Run beat, but for refusals.
- * See http1.h. */
+ * http1_head.c renders. See http1.h. */
 #include "http/http1.h"
 
 #include <stdio.h>
@@ -11,21 +11,8 @@
 
 #include "base/banned.h"
 
-/* Room for what the server itself puts into a head: status line without reason, Server, Date,
- * Content-Length, Connection, Transfer-Encoding, the empty line. */
-enum { OWN_LINES = 256 };
-
 /* "ffffffffffffffff\r\n" */
 enum { CHUNK_LINE = 18 };
-
-/* What a look at the application's fields has shown. */
-struct seen {
-    bool date;
-    bool server;
-    bool close;
-    bool has_length;
-    uint64_t length;
-};
 
 static struct http1_exchange *own(struct exchange *exchange) {
     return LIST_OWNER(exchange, struct http1_exchange, exchange);
@@ -44,139 +31,16 @@ bool http1_may_persist(const struct http1 *conn) {
     return !ex->continue_due && ex->body_left <= HTTP1_DRAIN_BYTES;
 }
 
-/* Bytes that the head takes at the most; false where that does not fit. */
-static bool measure(const struct response_head *head, size_t *size) {
-    bool fits = size_add(head->reason.len, OWN_LINES, size);
-    for (size_t i = 0; i < head->field_count; i++) {
-        const struct response_field *field = &head->fields[i];
-        fits = fits && size_add(*size, field->name.len, size) &&
-               size_add(*size, field->value.len, size) && size_add(*size, 4, size);
-    }
-    return fits;
-}
-
-/* RFC 9112 section 6: how this body will end, and whether the connection ends with it. */
-static void frame(struct http1_exchange *ex, const struct response_head *head,
-                  const struct seen *seen) {
-    ex->status = head->status;
-    ex->close = seen->close || !http1_may_persist(ex->conn);
-    if (ex->rules.is_head || http_rules_status_bodyless(head->status)) {
-        ex->framing = FRAMING_NONE;
-    } else if (seen->has_length) {
-        ex->framing = FRAMING_LENGTH;
-        ex->length_left = seen->length;
-    } else if (head->content_length >= 0) {
-        ex->framing = FRAMING_LENGTH;
-        ex->length_left = (uint64_t)head->content_length;
-    } else if (ex->head.minor == 1) {
-        ex->framing = FRAMING_CHUNKED;
-    } else {
-        ex->framing = FRAMING_CLOSE;
-        ex->close = true;
-    }
-}
-
-static uint8_t *put(uint8_t *at, struct slice bytes) {
-    if (bytes.len > 0) {
-        memcpy(at, bytes.at, bytes.len);
-    }
-    return at + bytes.len;
-}
-
-static uint8_t *put_number(uint8_t *at, uint64_t number) {
-    uint8_t digits[20];
-    size_t n = sizeof(digits);
-    do {
-        digits[--n] = (uint8_t)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return put(at, slice_of(digits + n, sizeof(digits) - n));
-}
-
-static uint8_t *put_status_line(uint8_t *at, int status, struct slice reason) {
-    at = put(at, SLICE("HTTP/1.1 "));
-    at = put_number(at, (uint64_t)status);
-    *at++ = ' ';
-    at = put(at, reason);
-    return put(at, SLICE("\r\n"));
-}
-
-/* Server and Date, but for those that the application gave. */
-static uint8_t *put_server_lines(uint8_t *at, struct server *server, const struct seen *seen) {
-    struct slice lines = server_lines(server);
-    struct slice name = slice_of(lines.at, SERVER_NAME_LINE);
-    struct slice date = slice_of(lines.at + SERVER_NAME_LINE, lines.len - SERVER_NAME_LINE);
-    if (!seen->server) {
-        at = put(at, name);
-    }
-    if (!seen->date) {
-        at = put(at, date);
-    }
-    return at;
-}
-
-/* One field of the application's, checked, noted and put; the server's own are left out.
- * 0 or a negative error. */
-static int put_field(uint8_t **at, const struct response_field *field, int status,
-                     struct seen *seen) {
-    enum header_id id;
-    int err = http_rules_response_field(field->name, field->value, &id);
-    if (err == ERR_RESPONSE_HOP) {
-        seen->close |= id == HEADER_CONNECTION && slice_equal_nocase(field->value, SLICE("close"));
-        return 0;
-    }
-    if (err) {
-        return err;
-    }
-    if (id == HEADER_CONTENT_LENGTH) {
-        uint64_t length;
-        bool repeated = seen->has_length;
-        if (http_rules_content_length(field->value, &length) ||
-            (repeated && seen->length != length)) {
-            return ERR_RESPONSE_LENGTH;
-        }
-        seen->has_length = true;
-        seen->length = length;
-        /* Once, and not where RFC 9110 section 8.6 forbids it. */
-        if (repeated || status == 204) {
-            return 0;
-        }
-    }
-    seen->date |= id == HEADER_DATE;
-    seen->server |= id == HEADER_SERVER;
-    *at = put(*at, field->name);
-    *at = put(*at, SLICE(": "));
-    *at = put(*at, field->value);
-    *at = put(*at, SLICE("\r\n"));
-    return 0;
-}
-
-static uint8_t *put_framing(uint8_t *at, const struct http1_exchange *ex,
-                            const struct response_head *head, const struct seen *seen) {
-    bool own_length = ex->framing == FRAMING_LENGTH;
-    /* The body of an answer to HEAD is often not made; its length is then not known. */
-    own_length |=
-        ex->rules.is_head && head->content_length > 0 && !http_rules_status_bodyless(head->status);
-    if (own_length && !seen->has_length) {
-        at = put(at, SLICE("Content-Length: "));
-        at = put_number(at, (uint64_t)head->content_length);
-        at = put(at, SLICE("\r\n"));
-    }
-    if (ex->framing == FRAMING_CHUNKED) {
-        at = put(at, SLICE("Transfer-Encoding: chunked\r\n"));
-    }
-    if (ex->close) {
-        at = put(at, SLICE("Connection: close\r\n"));
-    } else if (ex->head.minor == 0) {
-        at = put(at, SLICE("Connection: keep-alive\r\n"));
-    }
-    return put(at, SLICE("\r\n"));
+static void put_out(struct http1 *conn, struct piece *piece) {
+    struct chain chain = {0};
+    chain_append(&chain, piece);
+    stream_write(conn->stream, &chain);
 }
 
 int http1_send_head(struct exchange *exchange, const struct response_head *head) {
     struct http1_exchange *ex = own(exchange);
     struct http1 *conn = ex->conn;
-    size_t size;
+    struct piece *piece;
     if (!conn) {
         return ERR_GONE;
     }
@@ -186,31 +50,44 @@ int http1_send_head(struct exchange *exchange, const struct response_head *head)
     if (head->status < 200 || head->status > 999) {
         return ERR_RESPONSE_STATUS;
     }
-    int err = http_rules_reason(head->reason);
+    int err = http1_render_head(ex, head, HEAD_FINAL, SLICE(""), &piece);
     if (err) {
         return err;
     }
-    struct piece *piece = measure(head, &size) ? piece_own(&exchange->loop->pieces, size) : NULL;
-    if (!piece) {
-        return ERR_NOMEM;
-    }
-    struct seen seen = {0};
-    uint8_t *at = put_status_line(piece_room(piece), head->status, head->reason);
-    for (size_t i = 0; i < head->field_count; i++) {
-        err = put_field(&at, &head->fields[i], head->status, &seen);
-        if (err) {
-            piece_free(&exchange->loop->pieces, piece);
-            return err;
-        }
-    }
-    frame(ex, head, &seen);
-    at = put_server_lines(at, conn->server, &seen);
-    at = put_framing(at, ex, head, &seen);
-    piece->len = (size_t)(at - piece->at);
-    struct chain chain = {0};
-    chain_append(&chain, piece);
-    stream_write(conn->stream, &chain);
+    put_out(conn, piece);
     http1_set_tx(conn, TX_BODY);
+    return 0;
+}
+
+int http1_send_info(struct exchange *exchange, int status, const struct response_field *fields,
+                    size_t count) {
+    struct http1_exchange *ex = own(exchange);
+    struct http1 *conn = ex->conn;
+    struct piece *piece;
+    if (!conn) {
+        return ERR_GONE;
+    }
+    if (conn->tx != TX_WAIT) {
+        return ERR_STATE;
+    }
+    if (status < 100 || status > 199 || status == 101) {
+        return ERR_RESPONSE_STATUS;
+    }
+    struct response_head head = {.status = status,
+                                 .reason = status_reason(status),
+                                 .fields = fields,
+                                 .field_count = count,
+                                 .content_length = -1};
+    int err = http1_render_head(ex, &head, HEAD_INTERIM, SLICE(""), &piece);
+    if (err) {
+        return err;
+    }
+    if (ex->head.minor == 0) {
+        piece_free(&exchange->loop->pieces, piece); /* RFC 9110 section 15.2 */
+        return 0;
+    }
+    put_out(conn, piece);
+    http1_arm(conn);
     return 0;
 }
 
@@ -281,6 +158,15 @@ static void cut(struct http1 *conn) {
     }
 }
 
+/* The last byte of the response is on the stream. */
+static void complete(struct http1_exchange *ex) {
+    ex->over = true;
+    http1_set_tx(ex->conn, TX_DONE);
+    if (!ex->running) {
+        http1_queue(ex);
+    }
+}
+
 int http1_send_body(struct exchange *exchange, struct chain *body, bool last) {
     struct http1_exchange *ex = own(exchange);
     struct http1 *conn = ex->conn;
@@ -306,12 +192,33 @@ int http1_send_body(struct exchange *exchange, struct chain *body, bool last) {
         cut(conn);
         return ERR_RESPONSE_SHORT;
     }
-    ex->over = true;
-    http1_set_tx(conn, TX_DONE);
-    if (!ex->running) {
-        http1_queue(ex);
-    }
+    complete(ex);
     return err;
+}
+
+int http1_send_trailers(struct exchange *exchange, const struct response_field *fields,
+                        size_t count) {
+    struct http1_exchange *ex = own(exchange);
+    struct http1 *conn = ex->conn;
+    struct piece *piece;
+    if (!conn) {
+        return ERR_GONE;
+    }
+    if (conn->tx != TX_BODY) {
+        return ERR_STATE;
+    }
+    int err = http1_render_trailers(ex, fields, count, &piece);
+    if (err) {
+        return err;
+    }
+    if (ex->framing != FRAMING_CHUNKED) {
+        struct chain none = {0};
+        piece_free(&exchange->loop->pieces, piece);
+        return http1_send_body(exchange, &none, true);
+    }
+    put_out(conn, piece);
+    complete(ex);
+    return 0;
 }
 
 void http1_want_drained(struct exchange *exchange) {
@@ -321,6 +228,19 @@ void http1_want_drained(struct exchange *exchange) {
         stream_want_drained(ex->conn->stream);
         http1_arm(ex->conn);
     }
+}
+
+void http1_want_abort(struct exchange *exchange) {
+    struct http1_exchange *ex = own(exchange);
+    if (ex->conn && !ex->over) {
+        ex->want_abort = true;
+        http1_update_reading(ex->conn);
+    }
+}
+
+size_t http1_unsent(const struct exchange *exchange) {
+    const struct http1_exchange *ex = LIST_OWNER(exchange, const struct http1_exchange, exchange);
+    return ex->conn ? ex->conn->stream->out.bytes : 0;
 }
 
 void http1_reset(struct exchange *exchange) {
@@ -376,40 +296,16 @@ static bool asks_for_head(const struct http1 *conn) {
            slice_equal(head_method(&ex->head, buf_slice(conn->in).at), SLICE("HEAD"));
 }
 
-/* The whole answer to a refused request; NULL where memory is short. */
-static struct piece *refusal_answer(struct http1 *conn, int err) {
-    struct slice text = slice_of(err_text(err), strlen(err_text(err)));
-    struct seen none = {0};
-    struct piece *piece = piece_own(&conn->stream->loop->pieces, OWN_LINES + 2 * text.len + 128);
-    if (!piece) {
-        return NULL;
-    }
-    uint8_t *at = piece_room(piece);
-    at = put_status_line(at, err_status(err), status_reason(err_status(err)));
-    at = put_server_lines(at, conn->server, &none);
-    at = put(at, SLICE("Content-Type: text/plain; charset=utf-8\r\nContent-Length: "));
-    at = put_number(at, text.len + 1);
-    at = put(at, SLICE("\r\nConnection: close\r\n\r\n"));
-    if (!asks_for_head(conn)) {
-        at = put(at, text);
-        *at++ = '\n';
-    }
-    piece->len = (size_t)(at - piece->at);
-    return piece;
-}
-
 void http1_refuse(struct http1 *conn, int err) {
     conn->server->counters.refused++;
     bool mute = conn->tx != TX_IDLE && conn->tx != TX_WAIT;
     log_refusal(conn, err, mute);
-    struct piece *piece = mute ? NULL : refusal_answer(conn, err);
+    struct piece *piece = mute ? NULL : http1_render_refusal(conn, err, !asks_for_head(conn));
     http1_detach(conn);
     if (!piece) {
         stream_close(conn->stream, mute ? CLOSE_CUT : CLOSE_NOMEM);
         return;
     }
-    struct chain chain = {0};
-    chain_append(&chain, piece);
-    stream_write(conn->stream, &chain);
+    put_out(conn, piece);
     http1_linger(conn, refusal(err));
 }

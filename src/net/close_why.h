@@ -17,6 +17,8 @@
     X(CLOSE_IDLE_TIMEOUT, "idle for longer than --timeout-keep-alive", false)                      \
     X(CLOSE_WRITE_TIMEOUT, "the peer did not read for --timeout-write", true)                      \
     X(CLOSE_CUT, "the application did not complete its response", true)                            \
+    X(CLOSE_WEBSOCKET, "the closing handshake of a WebSocket is complete", false)                  \
+    X(CLOSE_PING_TIMEOUT, "no pong within --ws-ping-timeout", false)                               \
     X(CLOSE_STOPPED, "the server is stopping", false)                                              \
     X(CLOSE_STOPPED_LATE, "the server stopped inside a response", true)                            \
     X(CLOSE_NOMEM, "out of memory", true)                                                          \

@@ -142,10 +142,9 @@ static int on_size_end(struct chunk_decoder *decoder) {
     return go(decoder, decoder->left > 0 ? DATA : TRAILER_START);
 }
 
-/* Fields that frame, route, authenticate or steer the request have no place in a trailer: RFC
- * 9110 section 6.5.1. They are refused and not only dropped, since who sends them hopes for a
- * server that merges them. */
-static bool trailer_forbidden(struct slice name) {
+/* They are refused and not only dropped, since who sends them hopes for a server that merges
+ * them. */
+bool chunk_trailer_forbidden(struct slice name) {
     static const struct slice others[] = {
         {(const uint8_t *)"set-cookie", 10},
         {(const uint8_t *)"content-encoding", 16},
@@ -196,7 +195,7 @@ static int on_trailer_name(struct chunk_decoder *decoder, uint8_t c) {
         return go(decoder, TRAILER_NAME);
     }
     if (c == ':' && decoder->name_len > 0) {
-        bool forbidden = trailer_forbidden(slice_of(decoder->name, decoder->name_len));
+        bool forbidden = chunk_trailer_forbidden(slice_of(decoder->name, decoder->name_len));
         return forbidden ? ERR_TRAILER_NAME : go(decoder, TRAILER_VALUE);
     }
     if (c == '\n') {

@@ -37,4 +37,8 @@ void chunk_decoder_init(struct chunk_decoder *decoder);
 ssize_t chunk_decode(struct chunk_decoder *decoder, const uint8_t *bytes, size_t len,
                      struct slice *data);
 
+/* True for fields that frame, route, authenticate or steer the message: they have no place in a
+ * trailer section (RFC 9110 section 6.5.1). */
+bool chunk_trailer_forbidden(struct slice name);
+
 #endif
