@@ -52,6 +52,22 @@
     X(ERR_BODY_CUT, "the connection ended inside the body", 400)                                   \
     X(ERR_HEAD_TIMEOUT, "the head did not arrive within --timeout-headers", 408)                   \
     X(ERR_BODY_TIMEOUT, "the body made no progress within --timeout-body", 408)                    \
+    /* WebSocket: the handshake, RFC 6455 section 4.2 */                                           \
+    X(ERR_WS_METHOD, "a WebSocket handshake whose method is not GET", 400)                         \
+    X(ERR_WS_BODY, "a WebSocket handshake with a body", 400)                                       \
+    X(ERR_WS_VERSION, "Sec-WebSocket-Version is not 13", 426)                                      \
+    X(ERR_WS_KEY, "Sec-WebSocket-Key is not one value of 16 bytes in base64", 400)                 \
+    /* WebSocket: frames and messages, RFC 6455 section 5, RFC 7692 */                             \
+    X(ERR_WS_RESERVED, "a frame with a reserved bit", 0)                                           \
+    X(ERR_WS_OPCODE, "a frame with an unknown opcode", 0)                                          \
+    X(ERR_WS_UNMASKED, "a frame of a client without mask", 0)                                      \
+    X(ERR_WS_LENGTH, "a frame whose length is not written in the fewest bytes", 0)                 \
+    X(ERR_WS_CONTROL, "a control frame that is fragmented or longer than 125 bytes", 0)            \
+    X(ERR_WS_CONTINUATION, "a continuation of nothing, or a new message inside one", 0)            \
+    X(ERR_WS_CLOSE, "a Close frame with a code that is not allowed", 0)                            \
+    X(ERR_WS_UTF8, "a text that is not UTF-8", 0)                                                  \
+    X(ERR_WS_DEFLATE, "compressed data that is broken", 0)                                         \
+    X(ERR_WS_TOO_BIG, "a message is larger than --ws-max-size", 0)                                 \
     /* what an application answers, PEP 3333 and RFC 9110 section 5.5 */                           \
     X(ERR_RESPONSE_STATUS, "the response status is not three digits from 200 to 999", 500)         \
     X(ERR_RESPONSE_REASON, "the response reason contains a control character", 500)                \

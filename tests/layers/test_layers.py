@@ -66,11 +66,19 @@ WIRE_SYMBOLS = {
 
 # files of other machines, which the cross build compiles (tools/cross.sh) or another system
 ARCHITECTURES = {
-    "x86_64": {"head_neon.c", "head_dispatch_arm.c", "head_dispatch_generic.c"},
+    "x86_64": {
+        "head_neon.c",
+        "head_dispatch_arm.c",
+        "head_dispatch_generic.c",
+        "ws_mask_neon.c",
+        "ws_mask_generic.c",
+    },
     "aarch64": {
         "head_sse42.c",
         "head_avx2.c",
         "head_dispatch_x86.c",
+        "ws_mask_sse2.c",
+        "ws_mask_generic.c",
         "head_dispatch_generic.c",
     },
 }
