@@ -5,7 +5,11 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import Any, Final, TypedDict, final
 
+from typing_extensions import TypeVarTuple, Unpack
+
 __all__ = ["OPTIONS", "Loop", "Worker", "__version__"]
+
+_Args = TypeVarTuple("_Args")
 
 __version__: Final[str]
 
@@ -13,8 +17,8 @@ class Option(TypedDict):
     """One row of ``src/ext/options.def``."""
 
     name: str
-    type: str  # "int" or "float"
-    default: int | float
+    type: str  # "int", "float" or "bool"
+    default: int | float | bool
     minimum: float
     maximum: float
 
@@ -56,6 +60,7 @@ class Loop:
         :param timeout: seconds; 0 or less for one turn that does not wait; ``None`` for ever.
         :returns: whether the watched descriptor is readable.
         :raises BaseException: what a Python signal handler raised.
+        :raises RuntimeError: called inside a turn, or after :meth:`release`.
         """
 
     def watch(self, fd: int) -> None:
@@ -67,6 +72,14 @@ class Loop:
     def unwatch(self) -> None:
         """Take :meth:`watch` back; to be called before the descriptor is closed."""
 
+    def signal_fd(self, forward: int, /) -> int:
+        """Let signals end a turn that waits.
+
+        :param forward: a descriptor that gets the same bytes; -1 for none.
+        :returns: the descriptor for :func:`signal.set_wakeup_fd`, always the same.
+        :raises OSError: it could not be made.
+        """
+
     def backend_fd(self) -> int:
         """The descriptor that is readable when a turn has something to do."""
 
@@ -75,23 +88,33 @@ class Loop:
 
     def on_stir(self, callback: Callable[[], object] | None) -> None:
         """Call this, once before each turn, when something that needs a turn has been put out
-        between two turns."""
+        between two turns.
+        """
 
     def release(self) -> None:
-        """Free the loop; all its workers must be gone."""
+        """Free the loop; all its workers must have been closed.
+
+        :raises RuntimeError: one has not been, or the loop is being turned.
+        """
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        callback: Callable[[Unpack[_Args]], object],
+        *args: Unpack[_Args],
+        context: Context | None = None,
     ) -> asyncio.Handle:
         """As asyncio's; for the host's class only."""
 
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[Unpack[_Args]], object],
+        *args: Unpack[_Args],
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
+        """As asyncio's; for the host's class only."""
+
+    def stop(self) -> None:
         """As asyncio's; for the host's class only."""
 
 @final
@@ -105,7 +128,7 @@ class Worker:
     :param loop: the loop to be served on; without it (WSGI) the worker has one of its own, which
         :meth:`run` turns.
     :param tasks: ASGI: the asyncio loop that runs the application's tasks; ``loop`` itself where
-        that is the host.
+        that is the host. A task factory that it has by now makes the tasks.
     :param state: ASGI: what the lifespan's startup left, given to each scope as a shallow copy;
         ``None``: scopes have no ``state``.
     :param root_path: ASGI: ``root_path`` of scopes.
@@ -135,7 +158,7 @@ class Worker:
         wakeup_fd: int = -1,
         access_log_fd: int = -1,
         multiprocess: bool = False,
-        **options: int | float,
+        **options: int | float | bool,
     ) -> None: ...
     def run(self) -> None:
         """Serve until :meth:`stop` has been carried out; Python signal handlers run meanwhile.
@@ -159,7 +182,10 @@ class Worker:
     def close(self) -> None:
         """Stop at once, if that has not been done, and let go of the loop; ASGI calls that are
         not over must have been cancelled and have ended, or they are left behind without a
-        connection."""
+        connection.
+
+        :raises RuntimeError: called inside a turn of the loop.
+        """
 
     def counters(self) -> Counters:
-        """Count what is and what was; empty once the worker is freed."""
+        """Count what is and what was."""

@@ -220,7 +220,9 @@ class Option:
         raise ConfigError(f"wrong value for {where}: {value!r} (allowed: {self.allowed})")
 
 
-def _limit(name: str, default: int, minimum: int, maximum: int, words: str) -> Option:
+def _limit(
+    name: str, default: int, minimum: int, maximum: int, words: str, interface: str = ""
+) -> Option:
     return Option(
         name,
         Kind.INT,
@@ -230,12 +232,23 @@ def _limit(name: str, default: int, minimum: int, maximum: int, words: str) -> O
         maximum=maximum,
         metavar="N",
         core=True,
+        interface=interface,
     )
 
 
-def _seconds(name: str, default: float, words: str, *, core: bool = True) -> Option:
+def _seconds(
+    name: str, default: float, words: str, *, core: bool = True, interface: str = ""
+) -> Option:
     return Option(
-        name, Kind.SECONDS, default, words, minimum=0, maximum=DAY, metavar="SECONDS", core=core
+        name,
+        Kind.SECONDS,
+        default,
+        words,
+        minimum=0,
+        maximum=DAY,
+        metavar="SECONDS",
+        core=core,
+        interface=interface,
     )
 
 
@@ -398,6 +411,45 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _seconds("timeout_keep_alive", 75, "how long to wait for the next request; 0: off"),
         _seconds("timeout_write", 60, "how long a response may make no progress; 0: off"),
     ),
+    "WebSocket": (
+        _limit(
+            "ws_max_size",
+            16 * 2**20,
+            0,
+            2**50,
+            "bytes of a message, inflated, else close code 1009; 0: no limit",
+            "asgi",
+        ),
+        _limit(
+            "ws_max_queue",
+            32,
+            1,
+            65536,
+            "messages that may wait for the application before reading stops",
+            "asgi",
+        ),
+        _seconds(
+            "ws_ping_interval",
+            20,
+            "send a ping when nothing was sent for this long; 0: off",
+            interface="asgi",
+        ),
+        _seconds(
+            "ws_ping_timeout",
+            20,
+            "how long the answer to a ping may take before the connection is closed; 0: off",
+            interface="asgi",
+        ),
+        Option(
+            "ws_per_message_deflate",
+            Kind.SWITCH,
+            True,
+            "compress messages where the client offers it",
+            maximum=1,
+            core=True,
+            interface="asgi",
+        ),
+    ),
 }
 """The table, by the headings under which help and documents show it."""
 
@@ -435,6 +487,11 @@ class Config:
     timeout_body: float
     timeout_keep_alive: float
     timeout_write: float
+    ws_max_size: int
+    ws_max_queue: int
+    ws_ping_interval: float
+    ws_ping_timeout: float
+    ws_per_message_deflate: bool
 
     def core_options(self, interface: str) -> dict[str, Any]:
         """The keywords of ``_core.Worker`` that are options and mean something to the interface."""

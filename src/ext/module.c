@@ -1,4 +1,5 @@
 /* The module freastal._core (freastal/_core.pyi): multi-phase, all state in the module object. */
+#include "ext/loop.h"
 #include "ext/options.h"
 #include "ext/state.h"
 
@@ -12,6 +13,10 @@ static int add(PyObject *module, const char *name, PyObject *value) {
 
 static int exec(PyObject *module) {
     struct state *state = PyModule_GetState(module);
+    state->loop_type = py_loop_type_new(module);
+    if (!state->loop_type || PyModule_AddType(module, state->loop_type) < 0) {
+        return -1;
+    }
     state->worker_type = worker_type_new(module);
     if (!state->worker_type || PyModule_AddType(module, state->worker_type) < 0) {
         return -1;
@@ -27,13 +32,17 @@ static int exec(PyObject *module) {
 
 static int traverse(PyObject *module, visitproc visit, void *arg) {
     struct state *state = PyModule_GetState(module);
+    Py_VISIT(state->loop_type);
     Py_VISIT(state->worker_type);
-    return wsgi_types_traverse(&state->wsgi, visit, arg);
+    int result = asyncio_traverse(&state->asyncio, visit, arg);
+    return result ? result : wsgi_types_traverse(&state->wsgi, visit, arg);
 }
 
 static int clear(PyObject *module) {
     struct state *state = PyModule_GetState(module);
+    Py_CLEAR(state->loop_type);
     Py_CLEAR(state->worker_type);
+    asyncio_clear(&state->asyncio);
     wsgi_types_clear(&state->wsgi);
     return 0;
 }

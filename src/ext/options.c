@@ -5,7 +5,9 @@
 
 #include "base/banned.h"
 
-enum type { INT, FLOAT };
+enum type { INT, FLOAT, BOOL };
+
+static const char *const type_names[] = {[INT] = "int", [FLOAT] = "float", [BOOL] = "bool"};
 
 struct row {
     const char *name;
@@ -27,11 +29,18 @@ enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
 static void put(struct options *options, const struct row *row, double value) {
     char *at = (char *)options + row->at;
-    if (row->type == INT) {
-        int64_t number = (int64_t)value;
+    int64_t number = (int64_t)value;
+    bool truth = value != 0;
+    switch (row->type) {
+    case INT:
         memcpy(at, &number, sizeof(number));
-    } else {
+        break;
+    case FLOAT:
         memcpy(at, &value, sizeof(value));
+        break;
+    case BOOL:
+        memcpy(at, &truth, sizeof(truth));
+        break;
     }
 }
 
@@ -53,7 +62,17 @@ static const struct row *row_of(PyObject *name) {
 
 /* [new] the number of the table as its type has it; NULL with an exception. */
 static PyObject *number(const struct row *row, double value) {
+    if (row->type == BOOL) {
+        return PyBool_FromLong(value != 0);
+    }
     return row->type == INT ? PyLong_FromDouble(value) : PyFloat_FromDouble(value);
+}
+
+static bool type_fits(const struct row *row, PyObject *value) {
+    if (row->type == BOOL || PyBool_Check(value)) {
+        return row->type == BOOL && PyBool_Check(value);
+    }
+    return PyLong_Check(value) || (row->type == FLOAT && PyFloat_Check(value));
 }
 
 static int refuse(const struct row *row, PyObject *value) {
@@ -73,10 +92,14 @@ int options_set(struct options *options, PyObject *name, PyObject *value) {
     if (!row) {
         return -1;
     }
-    bool right = PyLong_Check(value) || (row->type == FLOAT && PyFloat_Check(value));
-    if (!right || PyBool_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "%s is %R: allowed is a number%s", row->name, value,
-                     row->type == INT ? " without a fraction" : "");
+    if (!type_fits(row, value)) {
+        static const char *const allowed[] = {
+            [INT] = "a number without a fraction",
+            [FLOAT] = "a number",
+            [BOOL] = "True or False",
+        };
+        PyErr_Format(PyExc_TypeError, "%s is %R: allowed is %s", row->name, value,
+                     allowed[row->type]);
         return -1;
     }
     /* Every bound of the table fits a double exactly. */
@@ -96,10 +119,9 @@ int options_set(struct options *options, PyObject *name, PyObject *value) {
 }
 
 static PyObject *row_dict(const struct row *row) {
-    return Py_BuildValue("{sssssNsNsN}", "name", row->name, "type",
-                         row->type == INT ? "int" : "float", "default", number(row, row->initial),
-                         "minimum", number(row, row->minimum), "maximum",
-                         number(row, row->maximum));
+    return Py_BuildValue("{sssssNsNsN}", "name", row->name, "type", type_names[row->type],
+                         "default", number(row, row->initial), "minimum", number(row, row->minimum),
+                         "maximum", number(row, row->maximum));
 }
 
 PyObject *options_table(void) {
@@ -116,7 +138,7 @@ PyObject *options_table(void) {
 }
 
 /* The table's bounds keep these in range. A time-out that is on is never rounded to "off". */
-static uint32_t milliseconds(double seconds) {
+uint32_t options_milliseconds(double seconds) {
     return seconds > 0 && seconds < 0.001 ? 1 : (uint32_t)(seconds * 1000);
 }
 
@@ -127,10 +149,10 @@ void options_to_server(const struct options *options, struct server_config *conf
                  .fields = (uint32_t)options->limit_request_fields},
         .body = (uint64_t)options->limit_request_body,
         .connections = (uint32_t)options->limit_connections,
-        .timeout_headers = milliseconds(options->timeout_headers),
-        .timeout_body = milliseconds(options->timeout_body),
-        .timeout_keep_alive = milliseconds(options->timeout_keep_alive),
-        .timeout_write = milliseconds(options->timeout_write),
+        .timeout_headers = options_milliseconds(options->timeout_headers),
+        .timeout_body = options_milliseconds(options->timeout_body),
+        .timeout_keep_alive = options_milliseconds(options->timeout_keep_alive),
+        .timeout_write = options_milliseconds(options->timeout_write),
         .access_log_fd = -1,
     };
 }

@@ -2,6 +2,7 @@
 #ifndef EXT_OPTIONS_H
 #define EXT_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "gateway/py_compat.h"
@@ -11,9 +12,11 @@
 struct options {
 #define INT                                           int64_t
 #define FLOAT                                         double
+#define BOOL                                          bool
 #define OPTION(name, type, initial, minimum, maximum) type name;
 #include "ext/options.def"
 #undef OPTION
+#undef BOOL
 #undef FLOAT
 #undef INT
 };
@@ -30,5 +33,8 @@ PyObject *options_table(void);
 
 /* The part that the server knows. */
 void options_to_server(const struct options *options, struct server_config *config);
+
+/* A FLOAT row in milliseconds; what is not 0 stays so. */
+uint32_t options_milliseconds(double seconds);
 
 #endif

@@ -2,12 +2,15 @@
 #ifndef EXT_STATE_H
 #define EXT_STATE_H
 
+#include "ext/asyncio.h"
 #include "gateway/py_compat.h"
 #include "gateway/wsgi.h"
 
 struct state {
+    PyTypeObject *loop_type;   /* owned */
     PyTypeObject *worker_type; /* owned */
-    struct wsgi_types wsgi;    /* owned */
+    struct asyncio asyncio;
+    struct wsgi_types wsgi;
 };
 
 /* The type Worker. [new] or NULL with an exception. */

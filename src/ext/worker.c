@@ -1,66 +1,31 @@
-/* The type Worker: a loop, a server and a gateway, as Python sees them (freastal/_core.pyi).
+/* The type Worker: a server and a gateway upon a loop, as Python sees them (freastal/_core.pyi).
  *
- * Life: NEW -> RUNNING (run) -> ENDED. The loop lives in the thread that calls run; other threads
- * and signal handlers only post to it. Between `leave` and `enter` that thread has no GIL.
+ * The loop is the worker's own, turned by run(), or a Loop that somebody else turns and that may
+ * serve other workers too. Other threads only post to it.
  *
  * An exception that a Python signal handler raises ends the run: the server is stopped at once,
  * and the exception leaves by run(). */
-#include <errno.h>
-#include <fcntl.h>
+#include "ext/worker.h"
+
+#include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
-#include "ext/options.h"
-#include "ext/state.h"
-#include "http/server.h"
-#include "net/loop.h"
 
 #include "base/banned.h"
 
-enum life { NEW, RUNNING, ENDED };
+static const struct worker_gateway *const gateways[] = {&worker_wsgi};
 
 /* What calls in threads get, beyond the time for requests, to see that nobody listens any more
  * and to close; less than the worker's watchdog gives (freastal/worker.py). */
 enum { LAST_WORDS_MS = 500 };
 
-struct worker {
-    PyObject ob_base;
-    enum life life;
-    bool ready; /* loop, server and gateway are whole */
-    struct loop loop;
-    struct server server;
-    struct wsgi wsgi;
-    PyObject *logger; /* owned */
-    PyObject *raised; /* owned; what a signal handler raised */
-    PyThreadState *thread;
-    uv_poll_t wakeup;
-    int wakeup_fd; /* -1: none */
-    struct runnable on_signals;
-    struct runnable on_log;
-    struct runnable on_stop;
-    bool stop_posted;
-    uint64_t stop_grace;        /* ms */
-    unsigned long ident;        /* of the thread that runs */
-    struct loop_timer patience; /* with calls that go on when their connections are gone */
-    bool impatient;
-};
-
 /* --- what the floors below call --- */
-
-static void enter(void *arg) {
-    struct worker *self = arg;
-    PyEval_RestoreThread(self->thread);
-}
-
-static void leave(void *arg) {
-    struct worker *self = arg;
-    self->thread = PyEval_SaveThread();
-}
 
 /* The log has a first line: it is taken out in the run beat. */
 static void on_log_waits(void *arg) {
     struct worker *self = arg;
-    loop_queue(&self->loop, &self->on_log);
+    loop_queue(&self->loop->loop, &self->on_log);
 }
 
 static void drain_log(struct runnable *runnable) {
@@ -87,37 +52,20 @@ static void on_patience(struct loop_timer *timer) {
     LIST_OWNER(timer, struct worker, patience)->impatient = true;
 }
 
-/* Loop thread, run beat. */
+/* Loop thread, with the GIL. */
 static void stop(struct worker *self, uint64_t grace) {
-    uint64_t due = loop_now(&self->loop) + grace + LAST_WORDS_MS;
+    struct loop *loop = &self->loop->loop;
     struct timer *patience = &self->patience.timer;
+    if (!self->loop->turning) {
+        uv_update_time(&loop->uv);
+    }
+    uint64_t due = loop_now(loop) + grace + LAST_WORDS_MS;
     server_stop(&self->server, grace);
     if (!timer_is_set(patience) || due < patience->due) {
-        loop_timer_set(&self->loop, &self->patience, due);
+        loop_timer_set(loop, &self->patience, due);
     }
-}
-
-static void run_signal_handlers(struct runnable *runnable) {
-    struct worker *self = LIST_OWNER(runnable, struct worker, on_signals);
-    if (PyErr_CheckSignals() == 0) {
-        return;
-    }
-    Py_XSETREF(self->raised, py_take_exception());
-    stop(self, 0);
-}
-
-static void on_wakeup(uv_poll_t *poll, int status, int events) {
-    struct worker *self = poll->data;
-    (void)events;
-    char bytes[64];
-    ssize_t got;
-    do {
-        got = read(self->wakeup_fd, bytes, sizeof(bytes));
-    } while (got == (ssize_t)sizeof(bytes));
-    if (status < 0 || got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-        uv_poll_stop(poll);
-    }
-    loop_queue(&self->loop, &self->on_signals);
+    self->resident.leaving = true;
+    py_loop_stir(self->loop);
 }
 
 static void carry_out_stop(struct runnable *runnable) {
@@ -126,108 +74,39 @@ static void carry_out_stop(struct runnable *runnable) {
     stop(self, self->stop_grace);
 }
 
-/* --- making and freeing --- */
-
-/* Turns until the server has stopped and no call of the application is left: a thread may still
- * be in a close(), and is waited for as long as a request would be. Without the GIL. */
-static void turn_until_stopped(struct worker *self) {
-    while (self->server.state != SERVER_STOPPED || (self->wsgi.jobs.live > 0 && !self->impatient)) {
-        loop_turn(&self->loop, true);
-    }
-    loop_timer_stop(&self->loop, &self->patience);
+/* No connection is left, and no call of the application: a thread may still be in a close(), and
+ * is waited for as long as a request would be. */
+static bool is_over(struct resident *resident) {
+    struct worker *self = LIST_OWNER(resident, struct worker, resident);
+    bool alone = !self->kind->has_threads || self->kind->calls(self) == 0;
+    return self->server.state == SERVER_STOPPED && (alone || self->impatient);
 }
 
-/* Ends what run() did not end, and frees. */
-static void end(struct worker *self) {
-    if (!self->ready) {
+static void on_over(struct resident *resident) {
+    struct worker *self = LIST_OWNER(resident, struct worker, resident);
+    loop_timer_stop(&self->loop->loop, &self->patience);
+    if (!self->stopped) {
         return;
     }
-    self->ready = false;
-    stop(self, 0);
-    leave(self);
-    turn_until_stopped(self);
-    enter(self);
-    wsgi_end(&self->wsgi);
-    /* Threads hold references to this object: there are none any more, and what they had to say
-     * is posted. */
-    leave(self);
-    while (self->wsgi.jobs.live > 0) {
-        loop_turn(&self->loop, false);
+    PyObject *done = PyObject_CallNoArgs(self->stopped);
+    if (!done) {
+        PyErr_WriteUnraisable(self->stopped);
     }
-    enter(self);
-    if (self->wakeup_fd >= 0) {
-        uv_close((uv_handle_t *)&self->wakeup, NULL);
-    }
-    runnable_cancel(&self->on_signals);
-    runnable_cancel(&self->on_log);
-    runnable_cancel(&self->on_stop);
-    leave(self);
-    loop_release(&self->loop);
-    enter(self);
-    server_release(&self->server);
-    wsgi_release(&self->wsgi);
+    Py_XDECREF(done);
 }
 
-static int watch_wakeup(struct worker *self) {
-    if (self->wakeup_fd < 0) {
-        return 0;
-    }
-    int flags = fcntl(self->wakeup_fd, F_GETFL);
-    if (flags < 0 || fcntl(self->wakeup_fd, F_SETFL, flags | O_NONBLOCK) < 0) {
-        PyErr_SetFromErrno(PyExc_OSError);
-        return -1;
-    }
-    int err = uv_poll_init(&self->loop.uv, &self->wakeup, self->wakeup_fd);
-    if (!err) {
-        self->wakeup.data = self;
-        err = uv_poll_start(&self->wakeup, UV_READABLE, on_wakeup);
-    }
-    if (err) {
-        PyErr_Format(PyExc_OSError, "wakeup_fd cannot be watched: %s", uv_strerror(err));
-        return -1;
-    }
-    return 0;
-}
+/* --- making --- */
 
-/* [gives] duplicates of the listening sockets, each to be closed; NULL with an exception. */
-static int *duplicate_sockets(PyObject *sockets, Py_ssize_t *count) {
-    PyObject *fast = PySequence_Fast(sockets, "sockets must be a sequence of descriptors");
-    if (!fast) {
-        return NULL;
-    }
-    *count = 0;
-    Py_ssize_t size = PySequence_Fast_GET_SIZE(fast);
-    int *fds = PyMem_Calloc((size_t)size + 1, sizeof(*fds));
-    if (!fds) {
-        PyErr_NoMemory();
-    }
-    for (Py_ssize_t i = 0; fds && i < size; i++) {
-        int fd = PyObject_AsFileDescriptor(PySequence_Fast_GET_ITEM(fast, i));
-        int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-        if (copy >= 0) {
-            fds[(*count)++] = copy;
-            continue;
-        }
-        if (fd >= 0) {
-            PyErr_SetFromErrno(PyExc_OSError);
-        }
-        while (*count > 0) {
-            close(fds[--*count]);
-        }
-        PyMem_Free(fds);
-        fds = NULL;
-    }
-    Py_DECREF(fast);
-    return fds;
-}
-
-static int listen_on(struct worker *self, const struct server_config *config, PyObject *sockets) {
+static int listen_on(struct worker *self, const struct worker_args *args) {
+    struct server_config config;
     Py_ssize_t count;
-    int *fds = duplicate_sockets(sockets, &count);
+    int *fds = worker_args_sockets(args, &count);
     if (!fds) {
         return -1;
     }
-    int err = server_init(&self->server, &self->loop, config, &self->wsgi.gateway, fds,
+    options_to_server(&args->options, &config);
+    config.access_log_fd = args->access_log_fd;
+    int err = server_init(&self->server, &self->loop->loop, &config, self->kind->gateway(self), fds,
                           (uint32_t)count, (struct log_sink){on_log_waits, self});
     if (err) {
         while (count > 0) {
@@ -237,84 +116,6 @@ static int listen_on(struct worker *self, const struct server_config *config, Py
     }
     PyMem_Free(fds);
     return err ? -1 : 0;
-}
-
-/* Loop, gateway, wake-up and server, in this order; undone in the reverse. 0, or -1 with an
- * exception and nothing left. */
-static int make(struct worker *self, struct state *state, const struct wsgi_config *wsgi,
-                const struct server_config *config, PyObject *sockets) {
-    int err = loop_init(&self->loop, (struct loop_hooks){enter, leave, self});
-    if (err) {
-        PyErr_Format(PyExc_OSError, "the loop cannot be made: %s", uv_strerror(err));
-        return -1;
-    }
-    if (wsgi_init(&self->wsgi, &self->loop, &state->wsgi, wsgi) < 0 || watch_wakeup(self) < 0) {
-        goto fail_wsgi;
-    }
-    if (listen_on(self, config, sockets) < 0) {
-        goto fail_wakeup;
-    }
-    self->ready = true;
-    return 0;
-
-fail_wakeup:
-    if (self->wakeup_fd >= 0) {
-        uv_close((uv_handle_t *)&self->wakeup, NULL);
-    }
-fail_wsgi:
-    leave(self);
-    loop_release(&self->loop);
-    enter(self);
-    wsgi_release(&self->wsgi);
-    return -1;
-}
-
-/* --- the type --- */
-
-/* An optional argument that is a descriptor or a flag, taken out of `kwargs` [borrowed].
- * 0, or -1 with an exception. */
-static int take_int(PyObject *kwargs, const char *name, int *value) {
-    PyObject *given = PyDict_GetItemString(kwargs, name); /* borrowed */
-    if (!given) {
-        return 0;
-    }
-    long number = PyLong_AsLong(given);
-    if (number == -1 && PyErr_Occurred()) {
-        return -1;
-    }
-    if (number < -1 || number > INT_MAX) {
-        PyErr_Format(PyExc_ValueError, "%s is %R: allowed is a descriptor, or -1 for none", name,
-                     given);
-        return -1;
-    }
-    *value = (int)number;
-    return PyDict_DelItemString(kwargs, name);
-}
-
-static int take_bool(PyObject *kwargs, const char *name, bool *value) {
-    PyObject *given = PyDict_GetItemString(kwargs, name); /* borrowed */
-    if (!given) {
-        return 0;
-    }
-    int truth = PyObject_IsTrue(given);
-    if (truth < 0) {
-        return -1;
-    }
-    *value = truth;
-    return PyDict_DelItemString(kwargs, name);
-}
-
-/* What is left in `kwargs` are rows of the table of options. */
-static int take_options(PyObject *kwargs, struct options *options) {
-    Py_ssize_t at = 0;
-    PyObject *name;
-    PyObject *value;
-    while (PyDict_Next(kwargs, &at, &name, &value)) {
-        if (options_set(options, name, value) < 0) {
-            return -1;
-        }
-    }
-    return 0;
 }
 
 /* [new] logging.getLogger("freastal.error"); NULL with an exception. */
@@ -328,47 +129,65 @@ static PyObject *error_logger(void) {
     return logger;
 }
 
+static int choose_gateway(struct worker *self, const struct worker_args *args) {
+    for (size_t i = 0; i < sizeof(gateways) / sizeof(gateways[0]); i++) {
+        if (strcmp(gateways[i]->interface, args->interface) == 0) {
+            self->kind = gateways[i];
+        }
+    }
+    if (!self->kind) {
+        PyErr_Format(PyExc_ValueError, "interface is '%s': there is no such gateway",
+                     args->interface);
+        return -1;
+    }
+    self->owns_loop = !args->loop;
+    if (self->kind->needs_loop && (!args->loop || !args->tasks)) {
+        PyErr_Format(PyExc_TypeError, "interface '%s' needs loop and tasks", args->interface);
+        return -1;
+    }
+    if (args->loop && args->wakeup_fd >= 0) {
+        PyErr_SetString(PyExc_TypeError, "wakeup_fd is for a worker with a loop of its own");
+        return -1;
+    }
+    return 0;
+}
+
+static int make_loop(struct worker *self, struct state *state, const struct worker_args *args) {
+    self->loop = (struct py_loop *)(args->loop ? Py_NewRef((PyObject *)args->loop)
+                                               : PyObject_CallNoArgs((PyObject *)state->loop_type));
+    if (!self->loop || py_loop_make(self->loop) < 0) {
+        return -1;
+    }
+    return args->wakeup_fd < 0 ? 0 : py_loop_watch_signals(self->loop, args->wakeup_fd);
+}
+
+static int make(struct worker *self, struct state *state, const struct worker_args *args) {
+    self->logger = error_logger();
+    if (!self->logger || choose_gateway(self, args) < 0 || make_loop(self, state, args) < 0) {
+        return -1;
+    }
+    if (self->kind->init(self, state, args) < 0 || listen_on(self, args) < 0) {
+        self->kind->release(self);
+        return -1;
+    }
+    self->stopped = args->stopped ? Py_NewRef(args->stopped) : NULL;
+    self->life = WORKER_READY;
+    py_loop_join(self->loop, &self->resident);
+    return self->owns_loop ? 0 : self->kind->begin(self);
+}
+
 static int worker_init(PyObject *object, PyObject *args, PyObject *kwargs) {
     struct worker *self = (struct worker *)object;
-    PyObject *app;
-    PyObject *sockets;
-    if (self->ready || self->life != NEW) {
+    struct state *state = PyType_GetModuleState(Py_TYPE(object));
+    struct worker_args read;
+    if (self->logger) {
         PyErr_SetString(PyExc_RuntimeError, "Worker.__init__() called twice");
         return -1;
     }
-    if (!PyArg_ParseTuple(args, "OO:Worker", &app, &sockets)) {
+    if (worker_args_read(&read, state->loop_type, args, kwargs) < 0) {
         return -1;
     }
-    if (!PyCallable_Check(app)) {
-        PyErr_Format(PyExc_TypeError, "app is %R: a WSGI application is callable", app);
-        return -1;
-    }
-    struct state *state = PyType_GetModuleState(Py_TYPE(object));
-    struct options options;
-    int access_log_fd = -1;
-    bool multiprocess = false;
-    options_init(&options);
-    PyObject *rest = kwargs ? PyDict_Copy(kwargs) : PyDict_New();
-    int result = -1;
-    if (rest && take_int(rest, "wakeup_fd", &self->wakeup_fd) == 0 &&
-        take_int(rest, "access_log_fd", &access_log_fd) == 0 &&
-        take_bool(rest, "multiprocess", &multiprocess) == 0 && take_options(rest, &options) == 0) {
-        Py_XSETREF(self->logger, error_logger());
-        struct server_config config;
-        options_to_server(&options, &config);
-        config.access_log_fd = access_log_fd;
-        struct wsgi_config wsgi = {.app = app,
-                                   .logger = self->logger,
-                                   .software = "freastal/" FREASTAL_VERSION,
-                                   .threads = (uint32_t)options.threads,
-                                   .listeners = (uint32_t)PyObject_Size(sockets),
-                                   .multiprocess = multiprocess};
-        if (self->logger && !PyErr_Occurred()) {
-            result = make(self, state, &wsgi, &config, sockets);
-        }
-    }
-    Py_XDECREF(rest);
-    return result;
+    return make(self, state, &read);
 }
 
 static PyObject *worker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -376,8 +195,9 @@ static PyObject *worker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     (void)kwargs;
     struct worker *self = (struct worker *)type->tp_alloc(type, 0); /* all zero */
     if (self) {
-        self->wakeup_fd = -1;
-        runnable_init(&self->on_signals, run_signal_handlers);
+        self->resident =
+            (struct resident){.owner = (PyObject *)self, .is_over = is_over, .on_over = on_over};
+        list_init(&self->resident.link);
         runnable_init(&self->on_log, drain_log);
         runnable_init(&self->on_stop, carry_out_stop);
         loop_timer_init(&self->patience, on_patience);
@@ -385,29 +205,108 @@ static PyObject *worker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     return (PyObject *)self;
 }
 
+/* --- ending --- */
+
+/* Turns until a stop has been carried out. Who calls it may stand in a task. */
+static void turn_until_over(struct worker *self) {
+    bool nested = self->loop->nested;
+    self->loop->nested = true;
+    while (!is_over(&self->resident)) {
+        if (py_loop_turn(self->loop, true) < 0) {
+            PyErr_WriteUnraisable((PyObject *)self);
+        }
+    }
+    self->loop->nested = nested;
+}
+
+/* Everything but the memory of the object. False where threads that could not be waited for are
+ * still in the application: to be called again. */
+static bool close_all(struct worker *self) {
+    struct loop *loop = &self->loop->loop;
+    if (self->life < WORKER_ENDED) {
+        stop(self, 0);
+        turn_until_over(self);
+        self->kind->end(self);
+        self->life = WORKER_ENDED;
+    }
+    if (self->kind->has_threads && self->kind->calls(self) > 0) {
+        /* What threads had to say is posted. */
+        if (py_loop_turn(self->loop, false) < 0) {
+            PyErr_WriteUnraisable((PyObject *)self);
+        }
+        if (self->kind->calls(self) > 0) {
+            return false;
+        }
+    }
+    self->life = WORKER_CLOSED;
+    drain_log(&self->on_log);
+    runnable_cancel(&self->on_log);
+    runnable_cancel(&self->on_stop);
+    loop_timer_stop(loop, &self->patience);
+    py_loop_part(self->loop, &self->resident);
+    loop_sweep(loop);
+    server_release(&self->server);
+    self->kind->release(self);
+    return true;
+}
+
+static bool is_open(const struct worker *self) {
+    return self->life != WORKER_NEW && self->life != WORKER_CLOSED;
+}
+
+/* In a forked child all of it is the parent's. Threads hold references: there are none left. */
+static void worker_finalize(PyObject *object) {
+    struct worker *self = (struct worker *)object;
+    PyObject *raised = py_take_exception();
+    while (is_open(self) && !py_loop_is_inherited(self->loop) && !close_all(self)) {
+    }
+    if (raised) {
+        py_give_exception(raised); /* steals */
+    }
+}
+
+static void worker_dealloc(PyObject *object) {
+    struct worker *self = (struct worker *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    if (PyObject_CallFinalizerFromDealloc(object) < 0) {
+        return; /* alive again */
+    }
+    PyObject_GC_UnTrack(object);
+    Py_CLEAR(self->loop);
+    Py_CLEAR(self->logger);
+    Py_CLEAR(self->stopped);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+/* --- methods --- */
+
 static PyObject *worker_run(PyObject *object, PyObject *unused) {
     struct worker *self = (struct worker *)object;
     (void)unused;
-    if (!self->ready || self->life != NEW) {
-        PyErr_SetString(PyExc_RuntimeError, "Worker.run() can be called once");
+    if (self->life != WORKER_READY || !self->owns_loop) {
+        PyErr_SetString(PyExc_RuntimeError, self->life == WORKER_READY
+                                                ? "the worker's loop is turned by somebody else"
+                                                : "Worker.run() can be called once");
         return NULL;
     }
-    self->life = RUNNING;
-    if (wsgi_begin(&self->wsgi, object) < 0) {
-        self->life = ENDED;
-        wsgi_end(&self->wsgi);
-        return NULL;
+    PyObject *raised = NULL;
+    if (self->kind->begin(self) < 0) {
+        raised = py_take_exception();
+    } else {
+        self->life = WORKER_RUNNING;
+        while (!is_over(&self->resident)) {
+            if (py_loop_turn(self->loop, true) < 0) {
+                Py_XSETREF(raised, py_take_exception());
+                stop(self, 0);
+            }
+        }
     }
-    self->ident = PyThread_get_thread_ident();
-    leave(self);
-    turn_until_stopped(self);
-    enter(self);
-    self->life = ENDED;
-    wsgi_end(&self->wsgi);
-    loop_sweep(&self->loop);
-    if (self->raised) {
-        py_give_exception(self->raised); /* steals */
-        self->raised = NULL;
+    self->kind->end(self);
+    self->life = WORKER_ENDED;
+    loop_sweep(&self->loop->loop);
+    if (raised) {
+        py_give_exception(raised); /* steals */
         return NULL;
     }
     Py_RETURN_NONE;
@@ -423,20 +322,44 @@ static PyObject *worker_stop(PyObject *object, PyObject *grace) {
         PyErr_Format(PyExc_ValueError, "grace is %R: allowed is 0 to 86400 seconds", grace);
         return NULL;
     }
-    if (!self->ready || self->life == ENDED) {
+    if (self->life != WORKER_READY && self->life != WORKER_RUNNING) {
         Py_RETURN_NONE;
     }
     uint64_t ms = (uint64_t)(seconds * 1000);
-    if (self->life == RUNNING && self->ident == PyThread_get_thread_ident()) {
-        /* A signal handler, in the run beat: the response that an application is making just now
-         * can already say that it is the connection's last. */
+    bool turned = self->life == WORKER_RUNNING || !self->owns_loop;
+    if (turned && py_loop_is_mine(self->loop)) {
+        /* Perhaps a signal handler in the run beat: the response that an application is making
+         * just now can already say that it is the connection's last. */
         stop(self, ms);
     } else if (!self->stop_posted) {
         self->stop_posted = true;
         self->stop_grace = ms;
-        loop_post(&self->loop, &self->on_stop);
+        loop_post(&self->loop->loop, &self->on_stop);
     } else if (ms < self->stop_grace) {
         self->stop_grace = ms;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *worker_cancel(PyObject *object, PyObject *unused) {
+    struct worker *self = (struct worker *)object;
+    (void)unused;
+    uint32_t calls = is_open(self) ? self->kind->calls(self) : 0;
+    if (calls > 0) {
+        self->kind->cancel(self);
+    }
+    return PyLong_FromUnsignedLong(calls);
+}
+
+static PyObject *worker_close(PyObject *object, PyObject *unused) {
+    struct worker *self = (struct worker *)object;
+    (void)unused;
+    if (is_open(self) && self->loop->turning) {
+        PyErr_SetString(PyExc_RuntimeError, "Worker.close() called inside the turn of its loop");
+        return NULL;
+    }
+    if (is_open(self)) {
+        close_all(self);
     }
     Py_RETURN_NONE;
 }
@@ -464,9 +387,9 @@ static PyObject *worker_counters(PyObject *object, PyObject *unused) {
     struct counting closed = {PyDict_New(), false};
     if (!totals.dict || !live.dict || !closed.dict) {
         totals.failed = true;
-    } else if (self->ready) {
+    } else if (self->life != WORKER_NEW) {
         server_live(&self->server, count, &live);
-        count(&live, "calls", self->wsgi.jobs.live);
+        count(&live, "calls", self->kind->calls(self));
 #define X(name) count(&totals, #name, self->server.counters.name);
         SERVER_TOTALS(X)
 #undef X
@@ -484,23 +407,15 @@ static PyObject *worker_counters(PyObject *object, PyObject *unused) {
     return totals.dict;
 }
 
+/* --- the type --- */
+
 static int worker_traverse(PyObject *object, visitproc visit, void *arg) {
     struct worker *self = (struct worker *)object;
     Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->loop);
     Py_VISIT(self->logger);
-    Py_VISIT(self->raised);
-    return wsgi_traverse(&self->wsgi, visit, arg);
-}
-
-static void worker_dealloc(PyObject *object) {
-    struct worker *self = (struct worker *)object;
-    PyTypeObject *type = Py_TYPE(object);
-    PyObject_GC_UnTrack(object);
-    end(self);
-    Py_CLEAR(self->logger);
-    Py_CLEAR(self->raised);
-    type->tp_free(object);
-    Py_DECREF(type);
+    Py_VISIT(self->stopped);
+    return is_open(self) ? self->kind->traverse(self, visit, arg) : 0;
 }
 
 static PyMethodDef worker_methods[] = {
@@ -508,18 +423,24 @@ static PyMethodDef worker_methods[] = {
      PyDoc_STR("run()\n--\n\nServe until stop() has been carried out.")},
     {"stop", worker_stop, METH_O,
      PyDoc_STR("stop(grace)\n--\n\nStop gracefully within `grace` seconds; from any thread.")},
+    {"cancel", worker_cancel, METH_NOARGS,
+     PyDoc_STR("cancel()\n--\n\nCancel the tasks of calls that are not over; says how many.")},
+    {"close", worker_close, METH_NOARGS,
+     PyDoc_STR("close()\n--\n\nStop at once and let go of the loop.")},
     {"counters", worker_counters, METH_NOARGS,
      PyDoc_STR("counters()\n--\n\nTotals, live C objects and reasons to close, by name.")},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot worker_slots[] = {
-    {Py_tp_doc, PyDoc_STR("Worker(app, sockets, *, wakeup_fd=-1, access_log_fd=-1, "
-                          "multiprocess=False, **options)\n--\n\n"
-                          "One loop and all that it serves.")},
+    {Py_tp_doc,
+     PyDoc_STR("Worker(app, sockets, *, interface='wsgi', loop=None, tasks=None, state=None, "
+               "root_path='', stopped=None, wakeup_fd=-1, access_log_fd=-1, multiprocess=False, "
+               "**options)\n--\n\nWhat one loop serves.")},
     {Py_tp_new, worker_new},
     {Py_tp_init, worker_init},
     {Py_tp_traverse, worker_traverse},
+    {Py_tp_finalize, worker_finalize},
     {Py_tp_dealloc, worker_dealloc},
     {Py_tp_methods, worker_methods},
     {0, NULL},

@@ -31,6 +31,7 @@ static void on_tick(uv_timer_t *ticker) {
 static void start_ticking(struct loop *loop) {
     if (!uv_is_active((uv_handle_t *)&loop->ticker)) {
         uv_timer_start(&loop->ticker, on_tick, WHEEL_TICK, WHEEL_TICK);
+        loop_stir(loop);
     }
 }
 
@@ -58,7 +59,7 @@ void loop_post(struct loop *loop, struct runnable *runnable) {
 }
 
 int loop_init(struct loop *loop, struct loop_hooks hooks) {
-    *loop = (struct loop){.hooks = hooks};
+    *loop = (struct loop){.hooks = hooks, .stirred = true};
     int err = uv_loop_init(&loop->uv);
     if (err) {
         return err;
@@ -87,8 +88,7 @@ int loop_init(struct loop *loop, struct loop_hooks hooks) {
 
 /* Beat 1. Streams read, protocols parse; complete requests join the run queue. */
 static void read_beat(struct loop *loop, bool may_block) {
-    bool idle = list_empty(&loop->ready) && list_empty(&loop->flushes) && !loop->sweep_due;
-    uv_run(&loop->uv, may_block && idle ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    uv_run(&loop->uv, may_block && !loop_busy(loop) ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 }
 
 void loop_sweep(struct loop *loop) {
@@ -135,8 +135,14 @@ static void reap(struct loop *loop) {
     }
 }
 
+void loop_on_stir(struct loop *loop, void (*stir)(void *arg)) {
+    loop->stir = stir;
+    loop->stirred = !stir;
+}
+
 void loop_turn(struct loop *loop, bool may_block) {
     loop->turns++;
+    loop->stirred = true;
     read_beat(loop, may_block);
     for (int round = 0; round < ROUNDS; round++) {
         if (!list_empty(&loop->ready) || loop->sweep_due) {
@@ -152,9 +158,11 @@ void loop_turn(struct loop *loop, bool may_block) {
         }
     }
     reap(loop);
+    loop->stirred = !loop->stir;
 }
 
 void loop_release(struct loop *loop) {
+    loop_on_stir(loop, NULL);
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->ticker, NULL);
     while (uv_loop_alive(&loop->uv)) {

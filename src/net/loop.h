@@ -59,6 +59,8 @@ struct loop {
     struct list graves;  /* of struct grave */
     struct chain trash;  /* output that is over and whose owner is to be told */
     bool sweep_due;
+    bool stirred; /* a turn is under way or is known to be due: nobody is to be told */
+    void (*stir)(void *arg);
     uv_timer_t ticker; /* runs while the wheel or the trash holds something */
     uv_async_t wake;
     pthread_mutex_t post_lock; /* guards posted */
@@ -83,11 +85,29 @@ void loop_sweep(struct loop *loop);
 /* One turn of the three beats. `may_block`: wait in the read beat when nothing is ready. */
 void loop_turn(struct loop *loop, bool may_block);
 
-/* [borrows runnable until it has run] Puts it on the run queue, once; read and run beat, and
- * the write beat for what it found. */
+/* Calls `stir` with the argument of the hooks, once before each turn, when something is put out
+ * between two turns that needs one; for who waits on behalf of this loop. NULL: no more. */
+void loop_on_stir(struct loop *loop, void (*stir)(void *arg));
+
+/* Something that needs a turn has been put out. */
+static inline void loop_stir(struct loop *loop) {
+    if (!loop->stirred) {
+        loop->stirred = true;
+        loop->stir(loop->hooks.arg);
+    }
+}
+
+/* Is there work that a turn would do without waiting? */
+static inline bool loop_busy(const struct loop *loop) {
+    return !list_empty(&loop->ready) || !list_empty(&loop->flushes) || loop->sweep_due;
+}
+
+/* [borrows runnable until it has run] Puts it on the run queue, once; read and run beat, the
+ * write beat for what it found, and between turns. */
 static inline void loop_queue(struct loop *loop, struct runnable *runnable) {
     if (list_empty(&runnable->link)) {
         list_append(&loop->ready, &runnable->link);
+        loop_stir(loop);
     }
 }
 
@@ -117,6 +137,7 @@ static inline void flushable_init(struct flushable *flushable, void (*flush)(str
 static inline void loop_flush_later(struct loop *loop, struct flushable *flushable) {
     if (list_empty(&flushable->link)) {
         list_append(&loop->flushes, &flushable->link);
+        loop_stir(loop);
     }
 }
 

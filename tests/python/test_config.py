@@ -129,7 +129,8 @@ class TestPrecedence:
             }[row.name]
             flags = [row.flag, second]
         elif row.kind is Kind.SWITCH:
-            first, flags = "on", [f"--no-{row.flag[2:]}"]
+            first = "off" if row.default else "on"
+            flags = [row.flag if row.default else f"--no-{row.flag[2:]}"]
         elif row.choices:
             first, second = row.choices[-1], row.choices[0]
             flags = [row.flag, second]

@@ -34,7 +34,7 @@ def listener() -> Iterator[socket.socket]:
 
 
 def test_the_two_tables_of_options_are_equal() -> None:
-    types = {Kind.INT: "int", Kind.SECONDS: "float"}
+    types = {Kind.INT: "int", Kind.SECONDS: "float", Kind.SWITCH: "bool"}
     expected = [
         {
             "name": row.name,
@@ -63,6 +63,11 @@ def test_values_of_each_option(listener: socket.socket, row: dict[str, Any]) -> 
 
     for good in (row["default"], row["minimum"], row["maximum"]):
         make(good)
+    if row["type"] == "bool":
+        for number in (0, 1, 1.0, "on", None):
+            with pytest.raises(TypeError, match=row["name"]):
+                make(number)
+        return
     for bad in (row["minimum"] - 1, row["maximum"] + 1, 2**200, -(2**200)):
         with pytest.raises(ValueError, match=row["name"]):
             make(bad)
@@ -99,6 +104,7 @@ def test_values_of_each_option(listener: socket.socket, row: dict[str, Any]) -> 
     ],
 )
 def test_wrong_arguments(args: Any, kwargs: Any, error: type[Exception]) -> None:
+    _core.Worker(hello, [])  # libuv's first loop opens descriptors that stay
     settle()  # what an earlier test has left
     before = os.listdir("/proc/self/fd")
     with pytest.raises(error):

@@ -195,6 +195,37 @@ TEST(a_queue_that_never_ends_does_not_hold_up_the_poll) {
     end(&loop);
 }
 
+static void on_stir(void *arg) {
+    (void)arg;
+    note("stir");
+}
+
+TEST(what_is_put_out_between_turns_is_told_once) {
+    struct loop loop;
+    struct actor actor;
+    begin(&loop);
+    actor_init(&actor, &loop, "run");
+    actor.then_flush = true;
+    actor.again = 1;
+    loop_on_stir(&loop, on_stir);
+    loop_queue(&loop, &actor.runnable);
+    loop_flush_later(&loop, &actor.flushable);
+    CHECK_TEXT(take_journal(), "stir ");
+    CHECK(loop_busy(&loop));
+    loop_turn(&loop, false); /* what joins in a turn is no news */
+    CHECK_TEXT(take_journal(), "enter run run leave flush ");
+    CHECK(!loop_busy(&loop));
+    loop_timer_set(&loop, &actor.timer, loop_now(&loop) + 1000);
+    CHECK_TEXT(take_journal(), "stir ");
+    loop_turn(&loop, false);
+    loop_on_stir(&loop, NULL);
+    loop_queue(&loop, &actor.runnable);
+    CHECK_TEXT(take_journal(), "");
+    runnable_cancel(&actor.runnable);
+    loop_timer_stop(&loop, &actor.timer);
+    end(&loop);
+}
+
 enum { THREADS = 4, POSTS = 200 };
 
 struct poster {

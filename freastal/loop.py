@@ -1,0 +1,151 @@
+"""asyncio's event loop, turned by the core.
+
+:class:`EventLoop` is asyncio's own selector event loop; only its selector is ours. The selector
+keeps asyncio's descriptors where asyncio would (epoll, or kqueue), and libuv watches that one
+descriptor beside the server's sockets: there is one wait for both, and a descriptor that is closed
+while it is watched does what it does under asyncio.
+
+Under an event loop that is not ours, :func:`attach` turns the core as a guest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import signal
+
+from freastal import _core
+
+__all__ = ["EventLoop", "Guest", "attach", "beats_of"]
+
+
+class Selector(selectors.DefaultSelector):
+    """The system's best selector, whose waiting turns the core's beats."""
+
+    def __init__(self, beats: _core.Loop) -> None:
+        super().__init__()
+        self._beats = beats
+        self._turn = beats.turn
+        beats.watch(self.fileno())
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Turn until a descriptor is ready, the time is over, or asyncio has something to do.
+
+        :param timeout: seconds; ``None`` for ever.
+        """
+        return super().select(0) if self._turn(timeout) else []
+
+    def close(self) -> None:
+        """Close it; before that, the core stops watching it."""
+        self._beats.unwatch()
+        super().close()
+
+
+class EventLoop(_core.Loop, asyncio.SelectorEventLoop):
+    """asyncio's selector event loop, upon which workers of the core can serve."""
+
+    def __init__(self) -> None:
+        super().__init__(Selector(self))
+
+    def run_forever(self) -> None:
+        """Run until :meth:`stop` is called; signals end a wait, as they do asyncio's."""
+        if self.is_closed() or self.is_running():
+            super().run_forever()  # raises
+            return
+        try:
+            before = signal.set_wakeup_fd(-1)
+        except ValueError:  # signals are handled in another thread
+            super().run_forever()
+            return
+        ours = self._hear_signals(before)
+        try:
+            super().run_forever()
+        finally:
+            now = signal.set_wakeup_fd(-1)
+            # Where a signal handler was added meanwhile, asyncio's own descriptor stays.
+            signal.set_wakeup_fd(before if now == ours else now)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """As asyncio's, which hears no signals any more after the last one was removed."""
+        removed = super().remove_signal_handler(sig)
+        if removed and self.is_running():
+            now = signal.set_wakeup_fd(-1)
+            if now == -1:
+                self._hear_signals(-1)
+            else:
+                signal.set_wakeup_fd(now)
+        return removed
+
+    def _hear_signals(self, forward: int) -> int:
+        """Let signals end a wait.
+
+        :param forward: whoever heard them before, and goes on to; -1: nobody.
+        :returns: the descriptor that :mod:`signal` writes to.
+        """
+        ours = self.signal_fd(forward)
+        signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
+        return ours
+
+    def close(self) -> None:
+        """Close the loop; its workers must have been closed.
+
+        :raises RuntimeError: it is running, or a worker is still on it.
+        """
+        super().close()
+        self.release()
+
+
+class Guest:
+    """The core's beats, turned by an event loop that is not ours."""
+
+    def __init__(self, host: asyncio.AbstractEventLoop) -> None:
+        self.beats = _core.Loop()
+        self._host = host
+        self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
+        self._descriptor = self.beats.backend_fd()
+        host.add_reader(self._descriptor, self._turn)
+        self.beats.on_stir(self._turn_soon)
+        self._turn_soon()
+
+    def _turn_soon(self) -> None:
+        if self._soon is None:
+            self._soon = self._host.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._drop_handles()
+        self.beats.turn(0)
+        timeout = self.beats.backend_timeout()
+        if timeout == 0:
+            self._turn_soon()
+        elif timeout is not None:
+            self._timer = self._host.call_later(timeout, self._turn)
+
+    def _drop_handles(self) -> None:
+        for handle in (self._timer, self._soon):
+            if handle is not None:
+                handle.cancel()
+        self._timer = self._soon = None
+
+    def detach(self) -> None:
+        """Turn the beats no more, and free them; their workers must have been closed.
+
+        :raises RuntimeError: a worker is still on them.
+        """
+        self._drop_handles()
+        self.beats.on_stir(None)
+        self._host.remove_reader(self._descriptor)
+        self.beats.release()
+
+
+def attach(host: asyncio.AbstractEventLoop) -> Guest:
+    """Let a running event loop turn the core's beats, which are ``beats`` of what is returned."""
+    return Guest(host)
+
+
+def beats_of(loop: asyncio.AbstractEventLoop) -> _core.Loop | None:
+    """Say upon which beats workers serve under this event loop.
+
+    :returns: the loop itself where it is ours; ``None``: :func:`attach` makes some.
+    """
+    return loop if isinstance(loop, EventLoop) else None

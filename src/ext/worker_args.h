@@ -1,0 +1,35 @@
+/* The arguments of Worker() (freastal/_core.pyi), from Python's to C. */
+#ifndef EXT_WORKER_ARGS_H
+#define EXT_WORKER_ARGS_H
+
+#include <stdbool.h>
+
+#include "ext/loop.h"
+#include "ext/options.h"
+#include "gateway/py_compat.h"
+
+/* Python objects: [borrowed] from the call's arguments; NULL where they are not given or None. */
+struct worker_args {
+    PyObject *app;
+    PyObject *sockets;
+    const char *interface;
+    struct py_loop *loop;
+    PyObject *tasks;
+    PyObject *state;
+    PyObject *stopped;
+    const char *root_path;
+    int wakeup_fd; /* -1: none */
+    int access_log_fd;
+    bool multiprocess;
+    struct options options;
+};
+
+/* 0, or -1 with an exception. */
+int worker_args_read(struct worker_args *read, PyTypeObject *loop_type, PyObject *args,
+                     PyObject *kwargs);
+
+/* [gives] duplicates of the listening sockets, each to be closed, in PyMem's memory; NULL with an
+ * exception. */
+int *worker_args_sockets(const struct worker_args *args, Py_ssize_t *count);
+
+#endif
