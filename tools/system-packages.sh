@@ -30,6 +30,7 @@ want gcc command -v cc
 want libc6-dev sh -c 'echo "#include <stdio.h>" | cc -E -'
 want pkg-config command -v pkg-config
 want libuv1-dev pkg-config --exists 'libuv >= 1.44'
+want zlib1g-dev pkg-config --exists zlib
 want python3-dev has_header
 want python3-venv "$python" -c 'import venv, ensurepip'
 

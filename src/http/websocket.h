@@ -84,16 +84,16 @@ int websocket_accept(struct websocket_pool *pool, struct exchange *exchange,
                      struct websocket **websocket);
 
 /* Asks for the next message: one `message` or `closed` will come. */
-void websocket_want_message(struct websocket *websocket);
+void websocket_want_message(struct websocket *self);
 
 /* Takes back wishes for `message` and `closed`; a message that came meanwhile waits. */
-void websocket_unwant(struct websocket *websocket);
+void websocket_unwant(struct websocket *self);
 
 /* True while output waits beyond WEBSOCKET_HIGH_WATER. */
-bool websocket_congested(const struct websocket *websocket);
+bool websocket_congested(const struct websocket *self);
 
 /* Asks for one `drained`. */
-void websocket_want_drained(struct websocket *websocket);
+void websocket_want_drained(struct websocket *self);
 
 /* Sends one message, compressed or copied. [borrows message for the call] 0; ERR_GONE; ERR_NOMEM:
  * the connection is closed with 1011. A text must be valid UTF-8. */
@@ -113,6 +113,6 @@ int websocket_send_piece(struct websocket *websocket, enum websocket_kind kind,
 void websocket_close(struct websocket *websocket, uint16_t code, struct slice reason);
 
 /* [takes websocket] see laws 6. */
-void websocket_release(struct websocket *websocket);
+void websocket_release(struct websocket *self);
 
 #endif

@@ -26,6 +26,7 @@ MAY_INCLUDE = {
 # library header -> rooms that may include it
 LIBRARIES = {
     "uv.h": {"net", "ext"},
+    "zlib.h": {"http"},
     "Python.h": {"gateway", "ext"},
     "structmember.h": {"gateway", "ext"},
 }

@@ -1,0 +1,342 @@
+/* The way in: frames to messages. Read beat, and the run beat for what had to wait.
+ * See websocket_impl.h. */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/size.h"
+#include "http/websocket_impl.h"
+#include "wire/ws_mask.h"
+
+#include "base/banned.h"
+
+/* A message grows by at least this much, and by what it has; one that is announced as shorter
+ * gets just its size. */
+enum { GROW = 4096 };
+
+static bool is_control(const struct ws_frame *frame) {
+    return frame->opcode >= WS_CLOSE;
+}
+
+/* --- the queue --- */
+
+static bool full(const struct websocket *self) {
+    uint32_t limit = self->pool->config->max_queue;
+    return (limit > 0 && self->count >= limit) || self->queued >= WEBSOCKET_QUEUE_BYTES;
+}
+
+/* Has the state use for more bytes? */
+static bool has_room(const struct websocket *self) {
+    return self->in == WS_SIDE_OPEN && !full(self) && self->pongs < WEBSOCKET_PONGS;
+}
+
+struct ws_message *websocket_take(struct websocket *self) {
+    struct ws_message *message = self->first;
+    if (message) {
+        self->first = message->next;
+        self->count--;
+        self->queued -= message->len;
+    }
+    return message;
+}
+
+static void enqueue(struct websocket *self, struct ws_message *message) {
+    if (!self->events) {
+        free(message); /* nobody will ask for it */
+        return;
+    }
+    message->next = NULL;
+    if (self->first) {
+        self->last->next = message;
+    } else {
+        self->first = message;
+    }
+    self->last = message;
+    self->count++;
+    self->queued += message->len;
+    if (self->want_message) {
+        loop_queue(self->tunnel.loop, &self->runnable);
+    }
+}
+
+void websocket_drop_in(struct websocket *self) {
+    struct ws_message *message;
+    while ((message = websocket_take(self)) != NULL) {
+        free(message);
+    }
+    free(self->building);
+    self->building = NULL;
+    buf_give(self->held);
+    self->held = NULL;
+}
+
+/* --- a message in the making --- */
+
+/* Room for at least one more byte, for `wanted` of them where that is known. 0, ERR_WS_TOO_BIG or
+ * ERR_NOMEM. */
+static int make_room(struct websocket *self, uint64_t wanted) {
+    struct ws_message *message = self->building;
+    uint64_t limit = self->pool->config->max_size;
+    size_t len = message->len;
+    size_t more = wanted < GROW + len ? (size_t)wanted : GROW + len;
+    size_t room;
+    size_t size;
+    if (limit > 0 && len >= limit) {
+        return ERR_WS_TOO_BIG;
+    }
+    if (limit > 0 && more > limit - len) {
+        more = (size_t)(limit - len);
+    }
+    if (!size_add(len, more, &room) || !size_add(room, sizeof(*message), &size)) {
+        return ERR_NOMEM;
+    }
+    message = realloc(message, size);
+    if (!message) {
+        return ERR_NOMEM;
+    }
+    message->room = room;
+    self->building = message;
+    return 0;
+}
+
+/* Bytes from `from` on have been added. 0 or ERR_WS_UTF8. */
+static int check_text(struct ws_message *message, size_t from) {
+    if (message->kind == WEBSOCKET_TEXT &&
+        !utf8_feed(&message->utf8, message->bytes + from, message->len - from)) {
+        return ERR_WS_UTF8;
+    }
+    return 0;
+}
+
+/* A run of payload; `bytes` may be changed. 0 or a negative error. */
+static int append_plain(struct websocket *self, const uint8_t *bytes, size_t len, size_t phase) {
+    while (len > 0) {
+        struct ws_message *message = self->building;
+        if (message->len == message->room) {
+            int err = make_room(self, self->left);
+            if (err) {
+                return err;
+            }
+            message = self->building;
+        }
+        size_t from = message->len;
+        size_t step = message->room - from < len ? message->room - from : len;
+        ws_unmask(message->bytes + from, bytes, step, self->frame.key, phase);
+        message->len += step;
+        int err = check_text(message, from);
+        if (err) {
+            return err;
+        }
+        bytes += step;
+        len -= step;
+        phase += step;
+        self->left -= step;
+    }
+    return 0;
+}
+
+/* Inflates all of `in`. 0 or a negative error. */
+static int inflate_all(struct websocket *self, struct slice in) {
+    for (;;) {
+        struct ws_message *message = self->building;
+        uint8_t over; /* one byte beyond the limit tells that there is one */
+        uint64_t limit = self->pool->config->max_size;
+        bool at_limit = limit > 0 && message->len >= limit;
+        size_t made;
+        if (!at_limit && message->len == message->room) {
+            int err = make_room(self, GROW + message->len);
+            if (err) {
+                return err;
+            }
+            message = self->building;
+        }
+        size_t from = message->len;
+        size_t room = at_limit ? 1 : message->room - from;
+        int err =
+            ws_inflate(self->deflate, &in, at_limit ? &over : message->bytes + from, room, &made);
+        if (err) {
+            return err;
+        }
+        if (at_limit && made > 0) {
+            return ERR_WS_TOO_BIG;
+        }
+        message->len += made;
+        err = check_text(message, from);
+        if (err) {
+            return err;
+        }
+        if (made < room && (in.len == 0 || made == 0)) {
+            return in.len == 0 ? 0 : ERR_WS_DEFLATE;
+        }
+    }
+}
+
+static int append_compressed(struct websocket *self, uint8_t *bytes, size_t len, size_t phase) {
+    ws_unmask(bytes, bytes, len, self->frame.key, phase);
+    self->left -= len;
+    return inflate_all(self, slice_of(bytes, len));
+}
+
+/* --- frames --- */
+
+/* A data frame begins. 0 or a negative error. */
+static int begin_data(struct websocket *self) {
+    const struct ws_frame *frame = &self->frame;
+    uint64_t limit = self->pool->config->max_size;
+    if ((frame->opcode == WS_CONTINUATION) != (self->building != NULL)) {
+        return ERR_WS_CONTINUATION;
+    }
+    size_t have = self->building ? self->building->len : 0;
+    if (limit > 0 && frame->len > limit - have) {
+        return ERR_WS_TOO_BIG;
+    }
+    if (self->building) {
+        return 0;
+    }
+    bool known = !frame->compressed && frame->len <= GROW;
+    size_t room = known ? (size_t)frame->len : 0;
+    struct ws_message *message = malloc(sizeof(*message) + room);
+    if (!message) {
+        return ERR_NOMEM;
+    }
+    *message = (struct ws_message){
+        .kind = frame->opcode == WS_TEXT ? WEBSOCKET_TEXT : WEBSOCKET_BINARY,
+        .compressed = frame->compressed,
+        .room = room,
+    };
+    utf8_init(&message->utf8);
+    self->building = message;
+    return 0;
+}
+
+/* The message is whole. 0 or a negative error. */
+static int end_message(struct websocket *self) {
+    if (self->building->compressed) {
+        int err = inflate_all(self, WS_DEFLATE_TAIL);
+        if (err) {
+            return err;
+        }
+        ws_inflate_end(self->deflate);
+    }
+    struct ws_message *message = self->building;
+    if (message->kind == WEBSOCKET_TEXT && !utf8_done(&message->utf8)) {
+        return ERR_WS_UTF8;
+    }
+    self->building = NULL;
+    enqueue(self, message);
+    return 0;
+}
+
+/* 0 or a negative error. */
+static int end_control(struct websocket *self) {
+    struct slice payload = slice_of(self->scratch, self->scratch_len);
+    struct slice reason;
+    uint16_t code;
+    int err = 0;
+    switch (self->frame.opcode) {
+    case WS_PING:
+        self->pongs++;
+        err = self->out == WS_SIDE_OPEN ? websocket_send_control(self, WS_PONG, payload) : 0;
+        break;
+    case WS_PONG:
+        websocket_on_pong(self);
+        break;
+    default:
+        err = ws_close_parse(payload, &code, &reason);
+        if (!err) {
+            websocket_on_close(self, code, reason);
+        }
+        break;
+    }
+    self->scratch_len = 0;
+    return err;
+}
+
+static int end_frame(struct websocket *self) {
+    self->in_frame = false;
+    if (is_control(&self->frame)) {
+        return end_control(self);
+    }
+    return self->frame.fin ? end_message(self) : 0;
+}
+
+/* Takes a frame's head off `buf`. 0, also where it is not whole yet, or a negative error. */
+static int take_head(struct websocket *self, struct buf *buf) {
+    struct slice in = buf_slice(buf);
+    ssize_t used = 0;
+    if (self->scratch_len == 0) {
+        used = ws_frame_parse(&self->frame, in.at, in.len, self->deflate != NULL);
+        if (used > 0) {
+            buf->start += (uint32_t)used;
+        }
+    }
+    while (used == 0 && buf_len(buf) > 0) { /* byte by byte: a head has at most 14 */
+        self->scratch[self->scratch_len++] = buf->bytes[buf->start++];
+        used =
+            ws_frame_parse(&self->frame, self->scratch, self->scratch_len, self->deflate != NULL);
+    }
+    if (used <= 0) {
+        return (int)used;
+    }
+    self->scratch_len = 0;
+    self->in_frame = true;
+    self->left = self->frame.len;
+    int err = is_control(&self->frame) ? 0 : begin_data(self);
+    return err || self->left > 0 ? err : end_frame(self);
+}
+
+/* Takes payload off `buf`. 0 or a negative error. */
+static int take_payload(struct websocket *self, struct buf *buf) {
+    size_t have = buf_len(buf);
+    size_t step = have < self->left ? have : (size_t)self->left;
+    uint8_t *bytes = buf->bytes + buf->start;
+    size_t phase = (size_t)((self->frame.len - self->left) & 3);
+    int err = 0;
+    buf->start += (uint32_t)step;
+    if (is_control(&self->frame)) {
+        ws_unmask(self->scratch + self->scratch_len, bytes, step, self->frame.key, phase);
+        self->scratch_len = (uint8_t)(self->scratch_len + step);
+        self->left -= step;
+    } else if (self->building->compressed) {
+        err = append_compressed(self, bytes, step, phase);
+    } else {
+        err = append_plain(self, bytes, step, phase);
+    }
+    return err || self->left > 0 ? err : end_frame(self);
+}
+
+static void update_reading(struct websocket *self) {
+    if (has_room(self) && !self->held) {
+        tunnel_read_start(&self->tunnel);
+        return;
+    }
+    tunnel_read_stop(&self->tunnel);
+    if (self->pongs >= WEBSOCKET_PONGS) {
+        tunnel_want_drained(&self->tunnel);
+    }
+}
+
+void websocket_advance(struct websocket *self) {
+    struct buf *buf = self->held;
+    while (buf && buf_len(buf) > 0 && has_room(self)) {
+        int err = self->in_frame ? take_payload(self, buf) : take_head(self, buf);
+        if (err) {
+            websocket_fail(self, err);
+        }
+    }
+    if (buf && (buf_len(buf) == 0 || self->in != WS_SIDE_OPEN)) {
+        buf_give(buf);
+        self->held = NULL;
+    }
+    if (self->in == WS_SIDE_OPEN) {
+        update_reading(self);
+    }
+}
+
+void websocket_feed(struct websocket *self, struct buf *buf) {
+    if (self->in != WS_SIDE_OPEN) {
+        buf_give(buf);
+        return;
+    }
+    self->held = buf;
+    websocket_advance(self);
+}
