@@ -19,8 +19,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/slab.h"
 #include "gateway/asgi_scope.h"
 #include "gateway/asgi_types.h"
+#include "gateway/asgi_words.h"
 #include "gateway/py_compat.h"
 #include "http/exchange.h"
 #include "http/websocket.h"
@@ -55,8 +57,13 @@ struct asgi {
     PyObject *app;
     PyObject *logger;
     struct asgi_tasks tasks;
+    PyObject *cancelled;       /* asyncio.CancelledError */
+    PyObject *done;            /* what a send() that need not wait returns */
+    PyObject *request_message; /* http.request without a body, to be copied */
     struct asgi_types types;
+    struct asgi_words words;
     struct asgi_scope scope;
+    struct slab heads; /* of struct asgi_head */
     struct websocket_config websocket;
     struct websocket_pool *websockets;
     struct list live; /* of struct asgi_call */
@@ -66,8 +73,12 @@ struct asgi {
 int asgi_init(struct asgi *asgi, struct loop *loop, const struct asgi_types *types,
               const struct asgi_config *config);
 
-/* Cancels the task of every call that is not over (task.cancel()). */
-void asgi_cancel(struct asgi *asgi);
+/* Cancels the task of every call that is not over (task.cancel()). Returns how many. */
+uint32_t asgi_cancel(struct asgi *asgi);
+
+/* Gives up every call that is not over: their exchanges end, their coroutines are closed. While
+ * the loop can still turn. */
+void asgi_abandon(struct asgi *asgi);
 
 /* Drops all references; when every call is over and the loop that sent its answers has been
  * released. */

@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "gateway/py_log.h"
+#include "gateway/py_piece.h"
 #include "gateway/wsgi_errors.h"
 #include "gateway/wsgi_input.h"
 #include "gateway/wsgi_job.h"
@@ -38,14 +39,6 @@ static struct wsgi *own(struct exchange *exchange) {
 
 /* --- answers --- */
 
-static void release_bytes(struct piece *piece) {
-    Py_DECREF((PyObject *)piece->owner);
-}
-
-static void release_range(struct piece *piece) {
-    close(piece->fd);
-}
-
 /* Answers with 500 in place of the application; the reason is in the log. */
 static void answer_500(struct exchange *exchange) {
     static const struct response_field fields[] = {
@@ -60,40 +53,21 @@ static void answer_500(struct exchange *exchange) {
     exchange_answer(exchange, &head, text);
 }
 
-/* One bytes object by reference. [borrows bytes] 0 or ERR_NOMEM. */
-static int append_bytes(struct chain *chain, struct loop *loop, PyObject *bytes) {
-    struct slice slice = slice_of(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
-    if (slice.len == 0) {
-        return 0;
-    }
-    struct piece *piece = piece_memory(&loop->pieces, slice, release_bytes, bytes);
-    if (!piece) {
-        return ERR_NOMEM;
-    }
-    Py_INCREF(bytes);
-    chain_append(chain, piece);
-    return 0;
-}
-
 /* The output's pieces and range. 0 or ERR_NOMEM; `chain` is the caller's in either case. */
 static int fill(struct chain *chain, struct loop *loop, struct wsgi_output *output) {
     PyObject *pieces = output->pieces;
     int err = 0;
     if (pieces && PyBytes_Check(pieces)) {
-        err = append_bytes(chain, loop, pieces);
+        err = py_piece_bytes(chain, &loop->pieces, pieces);
     } else if (pieces) {
         for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(pieces) && !err; i++) {
-            err = append_bytes(chain, loop, PySequence_Fast_GET_ITEM(pieces, i));
+            err = py_piece_bytes(chain, &loop->pieces, PySequence_Fast_GET_ITEM(pieces, i));
         }
     }
-    if (!err && output->range.fd >= 0 && output->range.len > 0) {
-        struct piece *piece = piece_file(&loop->pieces, output->range.fd, output->range.offset,
-                                         (size_t)output->range.len, release_range, NULL);
-        if (!piece) {
-            return ERR_NOMEM;
-        }
-        output->range.fd = -1;
-        chain_append(chain, piece);
+    if (!err && output->range.fd >= 0) {
+        err = py_piece_file(chain, &loop->pieces, output->range.fd, output->range.offset,
+                            (size_t)output->range.len);
+        output->range.fd = err ? output->range.fd : -1;
     }
     return err;
 }

@@ -1,0 +1,436 @@
+/* See asgi_response.h. */
+#include "gateway/asgi_response.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "gateway/asgi_awaitable.h"
+#include "gateway/asgi_call.h"
+#include "gateway/asgi_file.h"
+#include "gateway/asgi_message.h"
+#include "gateway/py_log.h"
+#include "gateway/py_piece.h"
+#include "http/status.h"
+
+#include "base/banned.h"
+
+/* Output waiting beyond this: send() waits until it has drained. */
+enum { HIGH_WATER = 64 * 1024 };
+
+static void set_state(struct asgi_call *call, enum asgi_response_state to) {
+    call->response.state = (uint8_t)to;
+}
+
+/* --- the head that is held --- */
+
+static struct asgi_head *take_head(struct asgi_call *call) {
+    struct asgi_head *head = slab_take(&call->asgi->heads);
+    if (head) {
+        asgi_head_init(head);
+    } else {
+        PyErr_NoMemory();
+    }
+    return head;
+}
+
+static void give_head(struct asgi_call *call, struct asgi_head *head) {
+    asgi_head_clear(head);
+    slab_give(&call->asgi->heads, head);
+}
+
+void asgi_response_clear(struct asgi_call *call) {
+    struct asgi_head *head = call->response.head;
+    call->response.head = NULL;
+    if (head) {
+        give_head(call, head);
+    }
+}
+
+/* --- ends --- */
+
+/* The exchange has ended with the response. */
+static void end(struct asgi_call *call) {
+    asgi_response_clear(call);
+    set_state(call, ASGI_RESPONSE_DONE);
+    asgi_call_part(call);
+}
+
+/* Raises what an operation of the exchange has returned, where that is an error that leaves it
+ * as it was. NULL, for the caller to return. */
+static PyObject *refuse(struct asgi_call *call, int err) {
+    return err == ERR_GONE ? asgi_call_disconnected(call)
+                           : asgi_head_blame(call->response.head, err);
+}
+
+static const char *expected(const struct asgi_call *call) {
+    switch ((enum asgi_response_state)call->response.state) {
+    case ASGI_RESPONSE_WAIT:
+        return "\"http.response.start\"";
+    case ASGI_RESPONSE_STARTED:
+    case ASGI_RESPONSE_BODY:
+        return "\"http.response.body\"";
+    case ASGI_RESPONSE_TRAILERS:
+        return "\"http.response.trailers\"";
+    case ASGI_RESPONSE_DONE:
+        break;
+    }
+    return "nothing: the response is complete";
+}
+
+/* --- messages --- */
+
+/* Sends the head that is held, for a body of `length` bytes (-1: not known). 0 or an error. */
+static int send_head(struct asgi_call *call, int64_t length) {
+    struct asgi_head *held = call->response.head;
+    if (call->response.state != ASGI_RESPONSE_STARTED) {
+        return 0;
+    }
+    struct response_head head = {.status = held->status,
+                                 .reason = status_reason(held->status),
+                                 .fields = held->fields,
+                                 .field_count = held->count,
+                                 .content_length = length};
+    int err = exchange_send_head(call->exchange, &head);
+    if (!err) {
+        asgi_response_clear(call);
+        set_state(call, ASGI_RESPONSE_BODY);
+    }
+    return err;
+}
+
+static bool not_congested(const struct asgi_call *call) {
+    return !call->exchange || exchange_unsent(call->exchange) <= HIGH_WATER;
+}
+
+static int drained(struct asgi_call *call, PyObject **value) {
+    if (not_congested(call)) {
+        *value = Py_NewRef(Py_None);
+        return 1;
+    }
+    exchange_want_drained(call->exchange);
+    return 0;
+}
+
+/* What follows a piece with more behind it: the write beat, and room. */
+static PyObject *after_piece(struct asgi_call *call) {
+    return asgi_wait_new(call->wait_type, call, drained, &call->senders, true);
+}
+
+/* Puts out `body` [takes it], behind the head if that is still held. [new] what to await. */
+static PyObject *put_body(struct asgi_call *call, struct chain *body, bool more) {
+    struct loop *loop = call->asgi->loop;
+    bool last = !more && !call->response.trailers;
+    int err = send_head(call, last ? (int64_t)body->bytes : -1);
+    if (err) {
+        chain_drop(body, &loop->pieces, &loop->trash);
+        PyObject *raised = refuse(call, err);
+        if (err != ERR_GONE && err != ERR_NOMEM) {
+            asgi_response_clear(call); /* another start may come */
+            set_state(call, ASGI_RESPONSE_WAIT);
+        }
+        return raised;
+    }
+    err = exchange_send_body(call->exchange, body, last);
+    if (err == ERR_GONE) {
+        return asgi_call_disconnected(call);
+    }
+    if (err == EXCHANGE_ENOUGH || (err == ERR_RESPONSE_LONG && !last)) {
+        (void)exchange_send_body(call->exchange, body, true);
+    }
+    if (err == EXCHANGE_ENOUGH) {
+        call->response.enough = true;
+        asgi_call_part(call);
+        return asgi_call_done(call);
+    }
+    if (last || err < 0) {
+        end(call);
+    }
+    if (err < 0) {
+        PyErr_SetString(err == ERR_NOMEM ? PyExc_MemoryError : PyExc_RuntimeError, err_text(err));
+        return NULL;
+    }
+    if (last) {
+        return asgi_call_done(call);
+    }
+    if (!more) {
+        set_state(call, ASGI_RESPONSE_TRAILERS);
+        return asgi_call_done(call);
+    }
+    return after_piece(call);
+}
+
+static PyObject *on_start(struct asgi_call *call, PyObject *message) {
+    const struct asgi_words *words = &call->asgi->words;
+    int64_t status = 0;
+    int there = asgi_message_int(message, words->status, 200, 999, &status);
+    if (there <= 0) {
+        if (there == 0) {
+            PyErr_SetString(PyExc_KeyError, "\"http.response.start\" needs a \"status\"");
+        }
+        return NULL;
+    }
+    struct asgi_head *head = take_head(call);
+    PyObject *headers = head ? asgi_message_get(message, words->headers) : NULL;
+    if (!head || (!headers && PyErr_Occurred()) ||
+        asgi_message_bool(message, words->trailers, &call->response.trailers) < 0 ||
+        (headers && asgi_head_add_all(head, headers) < 0)) {
+        if (head) {
+            give_head(call, head);
+        }
+        Py_XDECREF(headers);
+        return NULL;
+    }
+    Py_XDECREF(headers);
+    /* Reading the headers has run the application's code: it may have sent meanwhile. */
+    if (call->response.state != ASGI_RESPONSE_WAIT) {
+        give_head(call, head);
+        return asgi_message_unexpected("http.response.start", expected(call));
+    }
+    head->status = (int)status;
+    call->response.head = head;
+    set_state(call, ASGI_RESPONSE_STARTED);
+    return asgi_call_done(call);
+}
+
+static PyObject *on_body(struct asgi_call *call, PyObject *message) {
+    const struct asgi_words *words = &call->asgi->words;
+    struct loop *loop = call->asgi->loop;
+    struct chain chain = {0};
+    bool more;
+    if (asgi_message_bool(message, words->more_body, &more) < 0) {
+        return NULL;
+    }
+    PyObject *body = asgi_message_bytes(message, words->body);
+    if (!body && PyErr_Occurred()) {
+        return NULL;
+    }
+    int err = body ? py_piece_bytes(&chain, &loop->pieces, body) : 0;
+    Py_XDECREF(body);
+    if (err) {
+        return PyErr_NoMemory();
+    }
+    if (!call->exchange) { /* __bool__ of more_body may have done anything */
+        chain_drop(&chain, &loop->pieces, &loop->trash);
+        return asgi_call_disconnected(call);
+    }
+    return put_body(call, &chain, more);
+}
+
+/* A range of a file as a body, or as a piece of one. */
+static PyObject *put_file(struct asgi_call *call, struct asgi_file *file, bool more) {
+    struct loop *loop = call->asgi->loop;
+    struct chain chain = {0};
+    if (!call->exchange) {
+        asgi_file_close(file);
+        return asgi_call_disconnected(call);
+    }
+    if (py_piece_file(&chain, &loop->pieces, file->fd, file->offset, file->len)) {
+        asgi_file_close(file);
+        return PyErr_NoMemory();
+    }
+    return put_body(call, &chain, more);
+}
+
+static PyObject *on_pathsend(struct asgi_call *call, PyObject *message) {
+    struct asgi_file file;
+    if (call->response.state != ASGI_RESPONSE_STARTED) {
+        return asgi_message_unexpected("http.response.pathsend", "\"http.response.body\"");
+    }
+    PyObject *path = asgi_message_get(message, call->asgi->words.path);
+    if (!path) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_KeyError, "\"http.response.pathsend\" needs a \"path\"");
+        }
+        return NULL;
+    }
+    int failed = asgi_file_open(&file, path);
+    Py_DECREF(path);
+    return failed ? NULL : put_file(call, &file, false);
+}
+
+static PyObject *on_zerocopysend(struct asgi_call *call, PyObject *message) {
+    const struct asgi_words *words = &call->asgi->words;
+    struct asgi_file file;
+    int64_t offset = -1;
+    int64_t count = -1;
+    bool more;
+    if (asgi_message_int(message, words->offset, 0, INT64_MAX, &offset) < 0 ||
+        asgi_message_int(message, words->count, 0, INT64_MAX, &count) < 0 ||
+        asgi_message_bool(message, words->more_body, &more) < 0) {
+        return NULL;
+    }
+    PyObject *object = asgi_message_get(message, words->file);
+    if (!object) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_KeyError, "\"http.response.zerocopysend\" needs a \"file\"");
+        }
+        return NULL;
+    }
+    int failed = asgi_file_share(&file, object, offset, count);
+    Py_DECREF(object);
+    return failed ? NULL : put_file(call, &file, more);
+}
+
+static PyObject *on_trailers(struct asgi_call *call, PyObject *message) {
+    const struct asgi_words *words = &call->asgi->words;
+    bool more;
+    if (asgi_message_bool(message, words->more_trailers, &more) < 0) {
+        return NULL;
+    }
+    PyObject *headers = asgi_message_get(message, words->headers);
+    if (!headers && PyErr_Occurred()) {
+        return NULL;
+    }
+    struct asgi_head *head = call->response.head ? call->response.head : take_head(call);
+    call->response.head = head;
+    int failed = !head || (headers && asgi_head_add_all(head, headers) < 0);
+    Py_XDECREF(headers);
+    if (failed) {
+        return NULL;
+    }
+    if (!call->exchange) {
+        return asgi_call_disconnected(call);
+    }
+    if (more) {
+        return asgi_call_done(call);
+    }
+    int err = exchange_send_trailers(call->exchange, head->fields, head->count);
+    if (err == 0) {
+        end(call);
+        return asgi_call_done(call);
+    }
+    PyObject *raised = refuse(call, err);
+    if (err != ERR_GONE) {
+        asgi_response_clear(call); /* other trailers may come */
+    }
+    if (err == ERR_NOMEM || err == ERR_RESPONSE_SHORT) {
+        end(call);
+    }
+    return raised;
+}
+
+/* 103 with a Link field for each of `links` (RFC 8297). */
+static PyObject *on_early_hint(struct asgi_call *call, PyObject *message) {
+    PyObject *links = asgi_message_get(message, call->asgi->words.links);
+    PyObject *fast =
+        links ? PySequence_Fast(links, "\"links\" must be an iterable of bytes") : NULL;
+    struct asgi_head *head = fast ? take_head(call) : NULL;
+    PyObject *name = head ? PyBytes_FromString("link") : NULL;
+    PyObject *result = NULL;
+    int failed = !name;
+    if (!links && !PyErr_Occurred()) {
+        PyErr_SetString(PyExc_KeyError, "\"http.response.early_hint\" needs \"links\"");
+    }
+    for (Py_ssize_t i = 0; !failed && i < PySequence_Fast_GET_SIZE(fast); i++) {
+        PyObject *link = PySequence_Fast_GET_ITEM(fast, i); /* borrowed: bytes run no code */
+        if (!PyBytes_Check(link)) {
+            PyErr_Format(PyExc_TypeError, "a link must be bytes, not %.200s",
+                         Py_TYPE(link)->tp_name);
+            failed = -1;
+        } else {
+            failed = asgi_head_add(head, name, link);
+        }
+    }
+    if (!failed && !call->exchange) {
+        asgi_call_disconnected(call);
+    } else if (!failed) {
+        int err = exchange_send_info(call->exchange, 103, head->fields, head->count);
+        result =
+            !err ? asgi_call_done(call)
+                 : (err == ERR_GONE ? asgi_call_disconnected(call) : asgi_head_blame(head, err));
+    }
+    if (head) {
+        give_head(call, head);
+    }
+    Py_XDECREF(name);
+    Py_XDECREF(fast);
+    Py_XDECREF(links);
+    return result;
+}
+
+/* What each message does, and in which states it may come. */
+struct row {
+    const char *type; /* behind "http.response." */
+    PyObject *(*act)(struct asgi_call *call, PyObject *message);
+    unsigned states;
+};
+
+#define IN(state) (1u << (state))
+
+static const struct row rows[] = {
+    {"body", on_body, IN(ASGI_RESPONSE_STARTED) | IN(ASGI_RESPONSE_BODY)},
+    {"start", on_start, IN(ASGI_RESPONSE_WAIT)},
+    {"pathsend", on_pathsend, IN(ASGI_RESPONSE_STARTED)},
+    {"zerocopysend", on_zerocopysend, IN(ASGI_RESPONSE_STARTED) | IN(ASGI_RESPONSE_BODY)},
+    {"trailers", on_trailers, IN(ASGI_RESPONSE_TRAILERS)},
+    {"early_hint", on_early_hint, IN(ASGI_RESPONSE_WAIT)},
+};
+
+/* A piece of a body that is not sent: HEAD, 204 or 304. */
+static PyObject *swallow(struct asgi_call *call, PyObject *message) {
+    bool more;
+    if (asgi_message_bool(message, call->asgi->words.more_body, &more) < 0) {
+        return NULL;
+    }
+    if (!more) {
+        set_state(call, ASGI_RESPONSE_DONE);
+    }
+    return asgi_call_done(call);
+}
+
+PyObject *asgi_response_send(struct asgi_call *call, const char *type, size_t skip,
+                             PyObject *message) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(type + skip, rows[i].type) == 0 && (rows[i].states & IN(call->response.state))) {
+            if (call->response.enough) {
+                return swallow(call, message);
+            }
+            return call->exchange ? rows[i].act(call, message) : asgi_call_disconnected(call);
+        }
+    }
+    return asgi_message_unexpected(type, expected(call));
+}
+
+/* --- in place of the application --- */
+
+void asgi_response_answer(struct asgi_call *call, int status) {
+    static const struct response_field fields[] = {
+        {{(const uint8_t *)"Content-Type", 12}, {(const uint8_t *)"text/plain; charset=utf-8", 25}},
+    };
+    struct slice reason = status_reason(status);
+    struct response_head head = {.status = status,
+                                 .reason = reason,
+                                 .fields = fields,
+                                 .field_count = 1,
+                                 .content_length = (int64_t)reason.len};
+    exchange_answer(call->exchange, &head, reason);
+    end(call);
+}
+
+static const char *missing(const struct asgi_call *call) {
+    switch ((enum asgi_response_state)call->response.state) {
+    case ASGI_RESPONSE_WAIT:
+        return "starting a response";
+    case ASGI_RESPONSE_TRAILERS:
+        return "sending the trailers that it promised";
+    default:
+        return "completing its response";
+    }
+}
+
+void asgi_response_finish(struct asgi_call *call, bool failed) {
+    if (!call->exchange) {
+        return;
+    }
+    if (!failed) {
+        py_log(call->asgi->logger, "error", "the ASGI application returned without %s",
+               missing(call));
+    }
+    if (call->response.state == ASGI_RESPONSE_WAIT ||
+        call->response.state == ASGI_RESPONSE_STARTED) {
+        asgi_response_answer(call, 500);
+    } else {
+        exchange_reset(call->exchange);
+        end(call);
+    }
+}
