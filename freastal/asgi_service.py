@@ -19,6 +19,7 @@ from typing import Any
 from freastal import _core
 from freastal.config import Config
 from freastal.lifespan import Lifespan
+from freastal.loop import Guest, attach, beats_of
 
 __all__ = ["Service"]
 
@@ -47,7 +48,7 @@ class Service:
         self._config = config
         self._lifespan = Lifespan(app, config.lifespan)
         self._core: _core.Worker | None = None
-        self._detach: Callable[[], None] | None = None
+        self._guest: Guest | None = None  # where the running loop is not ours
         self._deadline: float | None = None  # time.monotonic(), once stop() has been called
         self._stopped: asyncio.Future[None]  # the core has no connection left
 
@@ -70,6 +71,7 @@ class Service:
         try:
             self._core = self._make_core(sockets, state)
         except BaseException:
+            self._leave_loop()
             await self._lifespan.shutdown(SHUTDOWN_SECONDS)
             raise
         return True
@@ -79,13 +81,10 @@ class Service:
     ) -> _core.Worker:
         tasks = asyncio.get_running_loop()
         self._stopped = tasks.create_future()
-        if isinstance(tasks, _core.Loop):
-            loop: _core.Loop = tasks
-        else:
-            from freastal.loop import attach
-
-            guest = attach(tasks)
-            loop, self._detach = guest, guest.detach
+        loop = beats_of(tasks)
+        if loop is None:
+            self._guest = attach(tasks)
+            loop = self._guest.beats
         return _core.Worker(
             self._app,
             [each.fileno() for each in sockets],
@@ -128,10 +127,13 @@ class Service:
             while self._calls() and self._time_left() > -CANCEL_SECONDS:
                 await asyncio.sleep(LOOK_SECONDS)
         self._core.close()
-        if self._detach is not None:
-            self._detach()
-            self._detach = None
+        self._leave_loop()
         await self._lifespan.shutdown(max(self._time_left(), SHUTDOWN_SECONDS))
+
+    def _leave_loop(self) -> None:
+        if self._guest is not None:
+            self._guest.detach()
+            self._guest = None
 
     def counters(self) -> _core.Counters:
         """Those of the core; after :meth:`start`."""

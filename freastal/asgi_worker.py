@@ -2,9 +2,7 @@
 
 The loop is begun before the lifespan's startup and closed after all that :class:`asyncio.Runner`
 does at its end: every task cancelled, asynchronous generators closed, the executor's threads
-joined. Python's signal handlers run between any two steps of Python code; so that they also run
-while the loop waits, it holds :func:`signal.set_wakeup_fd`, which it does as long as one handler is
-registered with it.
+joined.
 """
 
 from __future__ import annotations
@@ -12,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from freastal.asgi_service import Service
 from freastal.config import Config, ConfigError
+from freastal.loop import EventLoop
 
 if TYPE_CHECKING:
     from freastal import _core
@@ -44,7 +42,6 @@ class AsgiWorker:
         self._loop = make_loop(config.loop)
         asyncio.set_event_loop(self._loop)
         self._loop.set_exception_handler(_log_failure)
-        self._loop.add_signal_handler(signal.SIGINT, _ignore)  # which the worker ignores anyway
 
     def start(self) -> bool:
         """Run the lifespan's startup; false if :meth:`stop` was called meanwhile.
@@ -107,8 +104,6 @@ def make_loop(name: str) -> asyncio.AbstractEventLoop:
     :raises ConfigError: it is not installed.
     """
     if name != "uvloop":
-        from freastal.loop import EventLoop
-
         return EventLoop()
     try:
         import uvloop
@@ -124,7 +119,3 @@ def _log_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> No
     more = [f"{key}: {context[key]!r}" for key in sorted(context) if key in ("task", "future")]
     error = context.get("exception")
     logger.error("\n".join([context["message"], *more]), exc_info=error)
-
-
-def _ignore() -> None:
-    """Handle a signal by nothing."""

@@ -103,7 +103,7 @@ class Server:
 
     def wait_ready(self) -> None:
         """Wait for the block at the start."""
-        self.wait_for(r"threads?, pid ")
+        self.wait_for(r", pid \d+\n")
 
     @property
     def ports(self) -> list[int]:
