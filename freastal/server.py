@@ -81,7 +81,7 @@ class Server:
     @should_exit.setter
     def should_exit(self, value: bool) -> None:
         self._should_exit = value
-        if value and self._loop is not None:
+        if value and self._loop is not None and self._service is not None:
             self._loop.call_soon_threadsafe(self._stop, self._config.timeout_graceful_shutdown)
 
     async def serve(self) -> None:
@@ -107,6 +107,7 @@ class Server:
                 await self._finish(self._service)
         finally:
             self._close()
+            self._service = None
 
     async def _finish(self, service: Service) -> None:
         cancelled: asyncio.CancelledError | None = None

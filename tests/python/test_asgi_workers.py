@@ -123,9 +123,9 @@ class TestStart:
             assert server.stop() == 0
 
     def test_the_root_path(self, tmp_path: Path) -> None:
-        app = with_handler('await answer(send, scope["root_path"].encode())')
+        app = with_handler('await answer(send, repr((scope["root_path"], scope["path"])).encode())')
         with freastal(tmp_path, "--root-path", "/api/", app=app) as server:
-            assert server.get() == "/api"
+            assert server.get("/a") == "('/api', '/api/a')"
             assert server.stop() == 0
 
 

@@ -229,6 +229,17 @@ def test_the_host_goes_on_meanwhile(run: Run) -> None:
 
 
 class TestStop:
+    def test_after_its_end(self) -> None:
+        servers = []
+
+        async def main() -> None:
+            running = await start(App())
+            await running.stop()
+            servers.append(running.server)
+
+        asyncio.run(main())
+        servers[0].should_exit = True  # its loop is closed
+
     def test_before_it_serves(self, run: Run) -> None:
         async def main() -> None:
             app = App()
