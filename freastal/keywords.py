@@ -35,6 +35,11 @@ class ServerKeywords(TypedDict, total=False):
     timeout_body: float | None
     timeout_keep_alive: float | None
     timeout_write: float | None
+    ws_max_size: int | None
+    ws_max_queue: int | None
+    ws_ping_interval: float | None
+    ws_ping_timeout: float | None
+    ws_per_message_deflate: bool | None
 
 
 class AsgiKeywords(ServerKeywords, total=False):
