@@ -102,9 +102,10 @@ asan-tests: $(VENV)/.installed $(VENV)/.test-tools
 conformance: $(VENV)/.installed
 	$(BIN)/python tests/conformance/run.py $(CONFORMANCE)
 
+# BENCH: options for bench/run.py, as --only asgi.
 bench: $(VENV)/.made
 	@tools/system-packages.sh bench $(PYTHON)
-	$(BIN)/python bench/run.py
+	$(BIN)/python bench/run.py $(BENCH)
 
 bench-parser: $(VENV)/.made
 	@tools/system-packages.sh bench $(PYTHON)

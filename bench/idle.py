@@ -1,6 +1,7 @@
-"""User memory of an idle kept-alive connection, for freastal and its peers.
+"""User memory of an idle kept-alive connection and an idle WebSocket, for freastal and its peers.
 
-Opens many connections to one server at a time, has each answered once, and divides by their
+Opens many connections to one server at a time, has each answered once (a WebSocket: one message
+echoed), and divides by their
 number what the server's process tree has grown by meanwhile. Prints a table and writes
 ``bench/out/idle.md`` and ``idle.json``. What each figure means: ``bench/README.md``.
 """
@@ -19,9 +20,12 @@ from dataclasses import asdict, dataclass
 from benchkit import OUT, BenchError
 from benchkit.environments import install_system
 from benchkit.machine import facts, tree_memory
-from benchkit.running import HOST, REQUEST, Running, check_answer, free_port, serving
-from benchkit.servers import SERVERS, SUITES, Server, choose
+from benchkit.running import HOST, Running, check_answer, free_port, open_echo, serving
+from benchkit.servers import SERVERS, Server, choose, chosen_servers
+from benchkit.suites import SUITES, Suite
 from benchkit.tables import aligned, markdown
+
+HELD = tuple(suite for suite in SUITES if suite.name in ("wsgi-500", "websocket-64"))
 
 WARM_UP = 100
 """Requests before the first look, so that what a server allocates once is there already."""
@@ -38,6 +42,7 @@ CONNECTIONS_A_SOURCE = 5000
 class Idle:
     """What one idle connection costs one server."""
 
+    suite: str
     server: str
     anonymous: float  # bytes of memory that it allocated itself
     resident: float  # bytes of all resident memory
@@ -63,7 +68,10 @@ def open_connection(server: Running, number: int) -> socket.socket:
     """A connection that has been answered once and is kept."""
     source = f"127.0.0.{1 + number // CONNECTIONS_A_SOURCE}"
     client = socket.create_connection((HOST, server.port), timeout=30, source_address=(source, 0))
-    client.sendall(REQUEST)
+    if server.suite.kind == "websocket":
+        open_echo(client, server.suite.size)
+        return client
+    client.sendall(server.suite.request)
     missing = server.answer_size
     while missing > 0:
         got = len(client.recv(missing))
@@ -85,16 +93,15 @@ def check_open(server: Running, clients: list[socket.socket]) -> None:
         raise BenchError(f"{server.name} closed {disturbed} of {len(clients)} idle connections")
 
 
-def measure(server: Server, connections: int) -> Idle:
+def measure(suite: Suite, server: Server, connections: int) -> Idle:
     """Start a server, hold connections, look at its memory before and with them."""
-    suite = SUITES[0]
     port = free_port()
-    command = [*server.command(suite, port), *server.idle_options]
+    command = [*server.command(suite, port), *server.idle_options.get(suite.kind, ())]
     clients: list[socket.socket] = []
     try:
-        with serving(server.name, command, port, suite.size) as running:
+        with serving(server.name, command, port, suite) as running:
             for _ in range(WARM_UP):
-                check_answer(port, suite.size)
+                check_answer(port, suite)
             time.sleep(SETTLE_SECONDS)
             resident, anonymous = tree_memory(running.pid)
             for number in range(connections):
@@ -106,6 +113,7 @@ def measure(server: Server, connections: int) -> Idle:
         for client in clients:
             client.close()
     return Idle(
+        suite.name,
         server.name,
         (anonymous_with - anonymous) / connections,
         (resident_with - resident) / connections,
@@ -115,27 +123,32 @@ def measure(server: Server, connections: int) -> Idle:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, prog="bench/idle.py")
-    names = ", ".join(server.name for server in SERVERS)
-    parser.add_argument("--only", default="", help=f"comma list of: {names}")
+    names = [*(suite.name for suite in HELD), *(server.name for server in SERVERS)]
+    parser.add_argument("--only", default="", help=f"comma list of: {', '.join(names)}")
     parser.add_argument("--connections", type=int, default=10_000)
     arguments = parser.parse_args()
 
+    plan = choose(arguments.only, [server for server in SERVERS if server.keeps_alive], HELD)
     raise_file_limit(arguments.connections)
     install_system()
-    rows: list[Idle] = []
-    for server in choose(arguments.only, SERVERS):
-        if not server.keeps_alive:
-            print(f"left out: {server.name}, as it closes every connection")
-            continue
+    for server in chosen_servers(plan):
         server.prepare()
-        rows.append(measure(server, arguments.connections))
-        print(f"{server.name:17}{rows[-1].anonymous:10,.0f} bytes a connection", flush=True)
-
     header = ("server", "bytes allocated", "bytes resident")
-    cells = [[row.server, f"{row.anonymous:,.0f}", f"{row.resident:,.0f}"] for row in rows]
-    print(f"\neach of {arguments.connections:,} idle connections\n{aligned(header, cells)}")
+    tables: list[str] = []
+    rows: list[Idle] = []
+    for suite, servers in plan:
+        for server in servers:
+            rows.append(measure(suite, server, arguments.connections))
+            told = f"{suite.name:13} {server.name:25}"
+            print(f"{told}{rows[-1].anonymous:10,.0f} bytes a connection", flush=True)
+    for suite, _ in plan:
+        own = [row for row in rows if row.suite == suite.name]
+        cells = [[row.server, f"{row.anonymous:,.0f}", f"{row.resident:,.0f}"] for row in own]
+        print(f"\n{suite.name}: each of {arguments.connections:,} idle connections")
+        print(aligned(header, cells))
+        tables.append(f"## {suite.name}\n\n{markdown(header, cells)}\n")
     OUT.mkdir(exist_ok=True)
-    (OUT / "idle.md").write_text(markdown(header, cells) + "\n")
+    (OUT / "idle.md").write_text("\n".join(tables))
     about = {**facts(), "connections": arguments.connections}
     as_json = {"about": about, "servers": [asdict(row) for row in rows]}
     (OUT / "idle.json").write_text(json.dumps(as_json, indent=1) + "\n")

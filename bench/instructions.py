@@ -17,11 +17,14 @@ from pathlib import Path
 
 from benchkit import OUT, BenchError
 from benchkit.environments import install_system
-from benchkit.running import HOST, REQUEST, Running, free_port, serving
-from benchkit.servers import SERVERS, SUITES, WORKER, Server, Suite, choose
+from benchkit.running import HOST, Running, free_port, serving
+from benchkit.servers import SERVERS, WORKER, Server, choose, chosen_servers
+from benchkit.suites import SUITES, Suite
 from benchkit.tables import aligned
 
 COUNTED = (WORKER, *(server for server in SERVERS if server.single))
+COUNTED_SUITES = tuple(suite for suite in SUITES if suite.kind in ("wsgi", "asgi"))
+DEFAULT = "wsgi-500,asgi-500"
 
 BROWSER = (
     b"GET / HTTP/1.1\r\n"
@@ -45,7 +48,7 @@ BROWSER = (
     b"\r\n"
 )
 
-REQUESTS = {"one field": REQUEST, "browser": BROWSER}
+REQUESTS = {"one field": SUITES[0].request, "browser": BROWSER}
 """The two heads that are asked with: the shortest that is allowed, and a browser's."""
 
 PATIENCE_SECONDS = 120.0
@@ -81,7 +84,7 @@ def run_counted(server: Server, suite: Suite, request: bytes, times: int, profil
     profile.unlink(missing_ok=True)
     command = ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={profile}"]
     command += server.command(suite, port)
-    with serving(server.name, command, port, suite.size, PATIENCE_SECONDS) as running:
+    with serving(server.name, command, port, suite, PATIENCE_SECONDS) as running:
         ask(running, request, times)
     if not profile.exists():
         raise BenchError(f"{server.name} under valgrind did not end in time to write {profile}")
@@ -101,31 +104,36 @@ def count(server: Server, suite: Suite, head: str, times: int) -> float:
 def main() -> None:
     """Count, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, prog="bench/instructions.py")
-    names = ", ".join(server.name for server in COUNTED)
-    parser.add_argument("--only", default="", help=f"comma list of: {names}")
-    suites = [suite.name for suite in SUITES]
-    parser.add_argument("--suite", choices=suites, default=suites[0])
+    names = [*(suite.name for suite in COUNTED_SUITES), *(server.name for server in COUNTED)]
+    parser.add_argument(
+        "--only", default=DEFAULT, help=f"comma list ({DEFAULT}) of: {', '.join(names)}"
+    )
     parser.add_argument("--requests", type=int, default=2000, help="N; each server answers 3 N")
     arguments = parser.parse_args()
-    suite = next(suite for suite in SUITES if suite.name == arguments.suite)
     # Python's hashes, and so the ways through its tables, are the same in every run.
     os.environ["PYTHONHASHSEED"] = "0"
 
+    plan = choose(arguments.only, COUNTED, COUNTED_SUITES)
     install_system()
-    OUT.mkdir(exist_ok=True)
-    counts: dict[str, dict[str, float]] = {}
-    for server in choose(arguments.only, COUNTED):
+    for server in chosen_servers(plan):
         server.prepare()
-        counts[server.name] = {}
-        for head in REQUESTS:
-            counts[server.name][head] = count(server, suite, head, arguments.requests)
-            found = f"{counts[server.name][head]:10,.0f} instructions a request"
-            print(f"{server.name:17}{head:10}{found}", flush=True)
+    OUT.mkdir(exist_ok=True)
+    counts: dict[str, dict[str, dict[str, float]]] = {}
+    for suite, servers in plan:
+        found = counts.setdefault(suite.name, {})
+        for server in servers:
+            found[server.name] = {}
+            for head in REQUESTS:
+                number = count(server, suite, head, arguments.requests)
+                found[server.name][head] = number
+                told = f"{suite.name:9} {server.name:17}{head:10}"
+                print(f"{told}{number:10,.0f} instructions a request", flush=True)
 
-    rows = [[name, *(f"{count:,.0f}" for count in by.values())] for name, by in counts.items()]
-    print(f"\n{suite.name}: user-space instructions a request, by its head")
-    print(aligned(("server", *REQUESTS), rows))
-    as_json = {"suite": suite.name, "requests": arguments.requests, "servers": counts}
+    for name, found in counts.items():
+        rows = [[row, *(f"{number:,.0f}" for number in by.values())] for row, by in found.items()]
+        print(f"\n{name}: user-space instructions a request, by its head")
+        print(aligned(("server", *REQUESTS), rows))
+    as_json = {"requests": arguments.requests, "suites": counts}
     (OUT / "instructions.json").write_text(json.dumps(as_json, indent=1) + "\n")
     print("\nwritten: bench/out/instructions.json")
 

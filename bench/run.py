@@ -1,7 +1,8 @@
 """``make bench``: processor time per request of freastal, its peers and the bare floors.
 
-Every server runs alone on one core and wrk on another; servers come in turn over several rounds,
-in an order that moves by one each round. Prints a table a suite, and writes ``bench/out/``'s
+For WSGI, ASGI, an echo over WebSocket, and FastAPI; ``--only asgi`` takes one of them. Every server
+runs alone on one core and its load on another; servers come in turn over several rounds, in an
+order that moves by one each round. Prints a table a suite, and writes ``bench/out/``'s
 ``bench.md`` and ``bench.json``. What each figure means: ``bench/README.md``.
 """
 
@@ -22,7 +23,8 @@ from benchkit.environments import checkout, install_system, versions
 from benchkit.load import put_load
 from benchkit.machine import cores_busy, facts, tree_processor
 from benchkit.running import free_port, pinned, serving
-from benchkit.servers import FLOOR, SERVERS, SUITES, Server, Suite, choose
+from benchkit.servers import FLOOR, SERVERS, Plan, Server, choose, chosen_servers
+from benchkit.suites import KINDS, SUITES, Suite
 from benchkit.tables import Spread, aligned, markdown
 
 NOISE = 0.05
@@ -36,10 +38,10 @@ class Sample:
     suite: str
     server: str
     round: int
-    requests: int
+    requests: int  # or messages
     seconds: float
     user: float  # microseconds a request
-    system: float  # microseconds a request
+    system: float  # as well
     busy: float  # share of its core that the server used
     others: float  # work of others on the two cores meanwhile, in cores
 
@@ -57,10 +59,10 @@ class Sample:
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, prog="bench/run.py")
-    suites = [suite.name for suite in SUITES]
-    parser.add_argument("--suite", action="append", choices=suites, help="all, if none is named")
-    names = ", ".join(server.name for server in SERVERS)
-    parser.add_argument("--only", help=f"comma list, always with the floor, of: {names}")
+    names = [*KINDS, *(s.name for s in SUITES if s.name not in KINDS), *(s.name for s in SERVERS)]
+    parser.add_argument(
+        "--only", default="", help=f"comma list, always with the floor, of: {', '.join(names)}"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of load measured a round")
     parser.add_argument("--warm-up", type=int, default=1, help="seconds of load before it")
@@ -85,7 +87,7 @@ def measure(suite: Suite, server: Server, turn: int, arguments: argparse.Namespa
     port = free_port()
     command = server.command(suite, port)
     cores = {arguments.server_core, arguments.client_core}
-    with serving(server.name, pinned(arguments.server_core, command), port, suite.size) as running:
+    with serving(server.name, pinned(arguments.server_core, command), port, suite) as running:
         if arguments.warm_up:
             put_load(running, arguments.warm_up, arguments.connections, arguments.client_core)
         before, busy_before = tree_processor(running.pid), cores_busy(cores)
@@ -123,19 +125,23 @@ def measure_quietly(
 def say(sample: Sample, rounds: int) -> None:
     """One line of progress."""
     print(
-        f"{sample.suite:9} {sample.round + 1}/{rounds}  {sample.server:17}"
-        f"{sample.processor:8.2f} µs a request ({sample.user:.2f} user + {sample.system:.2f}"
+        f"{sample.suite:12} {sample.round + 1}/{rounds}  {sample.server:25}"
+        f"{sample.processor:8.2f} µs ({sample.user:.2f} user + {sample.system:.2f}"
         f" system) {sample.rate:9,.0f} a second"
         + (f"  noisy: others used {sample.others:.2f} cores" if sample.others > NOISE else ""),
         flush=True,
     )
 
 
-HEADER = ("server", "× floor", "CPU µs/request", "user", "system", "requests/s", "busy", "others")
+def header(suite: Suite) -> list[str]:
+    """The names of a table's columns."""
+    unit = suite.unit
+    columns = ["server", "× floor", f"CPU µs/{unit}", "user", "system", f"{unit}s/s"]
+    return [*columns, "busy", "others"]
 
 
 def summarise(samples: Sequence[Sample]) -> list[list[str]]:
-    """Rows under :data:`HEADER`, one a server, from the samples of one suite.
+    """Rows under :func:`header`, one a server, from the samples of one suite.
 
     The ratio is taken round by round and its median shown, so that a machine that is slower for
     a while is slower in both of its parts.
@@ -160,6 +166,11 @@ def summarise(samples: Sequence[Sample]) -> list[list[str]]:
     return rows
 
 
+def with_floor(plan: Plan) -> Plan:
+    """The plan with the floor, which is the unit of every table."""
+    return [(suite, servers if FLOOR in servers else [FLOOR, *servers]) for suite, servers in plan]
+
+
 def server_versions(servers: Sequence[Server]) -> dict[str, str]:
     """Version of each server that has one."""
     environments = {server.environment for server in servers if server.environment}
@@ -182,30 +193,28 @@ def main() -> None:
         **facts(),
         "command": shlex.join([Path(sys.executable).name, *sys.argv]),
     }
-    names = f"{FLOOR.name},{arguments.only}" if arguments.only else ""
-    chosen = choose(names, SERVERS)
-    suites = [suite for suite in SUITES if not arguments.suite or suite.name in arguments.suite]
+    plan = with_floor(choose(arguments.only, SERVERS))
     install_system()
-    for server in chosen:
+    for server in chosen_servers(plan):
         server.prepare()
-    about.update(server_versions(chosen))
+    about.update(server_versions(chosen_servers(plan)))
     os.sched_setaffinity(0, {arguments.client_core})
 
     samples: list[Sample] = []
-    for suite in suites:
+    for suite, chosen in plan:
         for turn in range(arguments.rounds):
             shift = turn % len(chosen)
             for server in chosen[shift:] + chosen[:shift]:
                 samples.append(measure_quietly(suite, server, turn, arguments))
 
-    order = [server.name for server in chosen]
+    order = [server.name for server in SERVERS]
     samples.sort(key=lambda sample: (order.index(sample.server), sample.round))
     report = ["".join(f"- {name}: {value}\n" for name, value in about.items())]
-    for suite in suites:
+    for suite, _ in plan:
         rows = summarise([sample for sample in samples if sample.suite == suite.name])
         print(f"\n{suite.name}: medians of {arguments.rounds} rounds (least to most)")
-        print(aligned(HEADER, rows), flush=True)
-        report.append(f"## {suite.name}\n\n{markdown(HEADER, rows)}\n")
+        print(aligned(header(suite), rows), flush=True)
+        report.append(f"## {suite.name}\n\n{markdown(header(suite), rows)}\n")
     (OUT / "bench.md").write_text("\n".join(report))
     as_json = {"about": about, "samples": [asdict(sample) for sample in samples]}
     (OUT / "bench.json").write_text(json.dumps(as_json, indent=1) + "\n")

@@ -1,9 +1,9 @@
 """Builds what the bench runs: the floors, and virtual environments with the servers.
 
 ``bench/.venv/here`` holds freastal built from this checkout, ``bench/.venv/peers`` the servers of
-``peers.txt``, and ``bench/.venv/freastal-0.0.3`` the earlier ``freastal`` of PyPI, which has the
-same import name as ours; ``bench/.venv/tools`` brings meson. Each is made anew only when what it
-is made from has changed.
+``peers.txt``, both with the frameworks of ``frameworks.txt``; ``bench/.venv/freastal-0.0.3`` holds
+the earlier ``freastal`` of PyPI, which has the same import name as ours; ``bench/.venv/tools``
+brings meson. Each is made anew only when what it is made from has changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ PEERS = BENCH / ".venv" / "peers"
 OLD = BENCH / ".venv" / "freastal-0.0.3"
 TOOLS = BENCH / ".venv" / "tools"
 
+FRAMEWORKS = BENCH / "frameworks.txt"
+
 FLOOR_PROGRAM = OUT / "floor"
+ECHO_FLOOR_PROGRAM = OUT / "echo_floor"
+ECHO_LOAD_PROGRAM = OUT / "echo_load"
 NULL_BUILD = OUT / "null"
 NULL_PROGRAM = NULL_BUILD / "bench" / "null_server"
 
@@ -47,11 +51,13 @@ def install_system() -> None:
     _run(["sh", script, "bench", sys.executable], "installing system packages")
 
 
-def build_floor() -> None:
-    """Compile ``floor.c``."""
+def build_programs() -> None:
+    """Compile the floors, and the load that wrk cannot put on."""
     OUT.mkdir(exist_ok=True)
     flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'src'}"]
-    _run(["cc", *flags, BENCH / "floor.c", "-o", FLOOR_PROGRAM], "building the floor")
+    for program in (FLOOR_PROGRAM, ECHO_FLOOR_PROGRAM, ECHO_LOAD_PROGRAM):
+        source = BENCH / f"{program.name}.c"
+        _run(["cc", *flags, source, "-o", program], f"building {program.name}")
 
 
 def build_null() -> None:
@@ -98,13 +104,15 @@ def make_here() -> None:
     """freastal, built from this checkout as ``pip install .`` builds it for a user."""
     if not (ROOT / "pyproject.toml").exists():
         raise BenchError("no pyproject.toml: freastal itself cannot be installed")
-    _environment(HERE, [ROOT], _digest(_sources()))
+    stamp = _digest([*_sources(), FRAMEWORKS.read_bytes()])
+    _environment(HERE, [ROOT, "-r", FRAMEWORKS], stamp)
 
 
 def make_peers() -> None:
     """The servers of ``peers.txt``."""
     requirements = BENCH / "peers.txt"
-    _environment(PEERS, ["-r", requirements], _digest([requirements.read_bytes()]))
+    stamp = _digest([requirements.read_bytes(), FRAMEWORKS.read_bytes()])
+    _environment(PEERS, ["-r", requirements, "-r", FRAMEWORKS], stamp)
 
 
 def make_old() -> None:

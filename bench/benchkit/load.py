@@ -1,4 +1,4 @@
-"""Puts load on a server by wrk and reads what wrk counted, refusing counts that hide errors."""
+"""Puts load on a server by wrk or ``echo_load.c``, and refuses counts that hide errors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass
 
 from benchkit import BENCH, BenchError
+from benchkit.environments import ECHO_LOAD_PROGRAM
 from benchkit.running import HOST, Running, pinned
 
 REPORT = BENCH / "benchkit" / "wrk_report.lua"
@@ -15,11 +16,11 @@ REPORT = BENCH / "benchkit" / "wrk_report.lua"
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of wrk did."""
+    """What one run did."""
 
-    requests: int
+    requests: int  # or messages
     seconds: float
-    processor: float  # seconds that wrk itself used
+    processor: float  # seconds that the load itself used
 
 
 def _children_processor() -> float:
@@ -28,23 +29,31 @@ def _children_processor() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def _command(server: Running, seconds: int, connections: int) -> list[str]:
+    if server.suite.kind == "websocket":
+        numbers = (server.port, connections, seconds, server.suite.size)
+        return [str(ECHO_LOAD_PROGRAM), *map(str, numbers)]
+    command = ["wrk", "--threads", "1"]
+    command += ["--connections", str(connections), "--duration", f"{seconds}s"]
+    command += ["--script", str(REPORT)]
+    return [*command, f"http://{HOST}:{server.port}{server.suite.path}"]
+
+
 def put_load(server: Running, seconds: int, connections: int, core: int) -> Load:
     """Ask ``server`` over kept-alive connections as fast as one core can.
 
-    :raises BenchError: wrk failed, an answer was wrong or lost, or answers were not as long as
+    :raises BenchError: the load failed, an answer was wrong or lost, or answers were not as long as
         the one that was checked.
     """
-    command = ["wrk", "--threads", "1"]
-    command += ["--connections", str(connections), "--duration", f"{seconds}s"]
-    command += ["--script", str(REPORT), f"http://{HOST}:{server.port}/"]
+    command = _command(server, seconds, connections)
     before = _children_processor()
     done = subprocess.run(pinned(core, command), check=False, capture_output=True, text=True)
     if done.returncode != 0:
-        raise BenchError(f"wrk failed on {server.name}:\n{done.stderr}{done.stdout}")
+        raise BenchError(f"{command[0]} failed on {server.name}:\n{done.stderr}{done.stdout}")
     counted = json.loads(done.stdout.splitlines()[-1])
     errors = {name: count for name, count in counted["errors"].items() if count}
     if errors or not counted["requests"]:
-        raise BenchError(f"wrk on {server.name}: {counted['requests']} answers, errors {errors}")
+        raise BenchError(f"{server.name}: {counted['requests']} answers, errors {errors}")
     # wrk counts bytes as they come, so up to one answer a connection is not yet a request.
     size = counted["bytes"] / counted["requests"]
     slack = 0.01 * server.answer_size + connections * server.answer_size / counted["requests"]

@@ -14,10 +14,17 @@ from dataclasses import dataclass
 
 from benchkit import BenchError
 from benchkit.machine import tree
+from benchkit.suites import Suite
 
 HOST = "127.0.0.1"
-REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 STOP_SECONDS = 5.0
+
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+ACCEPTED = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+"""The example of RFC 6455, section 1.3, and what it must be answered."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,8 @@ class Running:
     name: str
     process: subprocess.Popen[bytes]
     port: int
-    answer_size: int  # bytes of one whole answer, head and body
+    suite: Suite
+    answer_size: int  # bytes of one whole answer, head and body or frame
 
     @property
     def pid(self) -> int:
@@ -48,15 +56,42 @@ def free_port() -> int:
         return port
 
 
-def check_answer(port: int, size: int) -> int:
+def open_echo(client: socket.socket, size: int) -> int:
+    """Shake hands on a new connection, have one message echoed; gives the bytes of that frame.
+
+    :param size: bytes of the message, up to 125.
+    :raises OSError: nobody answers there.
+    :raises BenchError: the answer is wrong.
+    """
+    client.sendall(UPGRADE)
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = client.recv(1)
+        if not byte:
+            raise ConnectionResetError("closed in the handshake")
+        head += byte
+    if not head.startswith(b"HTTP/1.1 101 ") or ACCEPTED not in head:
+        raise BenchError(f"the handshake was answered {head!r}")
+    # A mask of zeros leaves the text as it is.
+    client.sendall(bytes([0x81, 0x80 | size, 0, 0, 0, 0]) + b"x" * size)
+    expected = bytes([0x81, size]) + b"x" * size
+    answer = client.recv(len(expected), socket.MSG_WAITALL)
+    if answer != expected:
+        raise BenchError(f"the message was answered {answer!r}")
+    return len(expected)
+
+
+def check_answer(port: int, suite: Suite) -> int:
     """Ask once; gives the bytes of the whole answer.
 
-    :param size: bytes that its body must have.
     :raises OSError: nobody answers there.
     :raises BenchError: the answer is wrong.
     """
     with socket.create_connection((HOST, port), timeout=10) as client:
-        client.sendall(REQUEST)
+        if suite.kind == "websocket":
+            return open_echo(client, suite.size)
+        size = suite.size
+        client.sendall(suite.request)
         with client.makefile("rb") as answer:
             head = [answer.readline()]
             while head[-1].strip():
@@ -89,11 +124,11 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def serving(
-    name: str, command: list[str], port: int, size: int, patience: float = 15.0
+    name: str, command: list[str], port: int, suite: Suite, patience: float = 15.0
 ) -> Iterator[Running]:
     """Run a server as long as the block lasts.
 
-    :param size: bytes of body that it must answer with.
+    :param suite: what it must answer.
     :param patience: seconds until it must answer.
     :raises BenchError: it ended, did not answer in time, or answered wrongly.
     """
@@ -109,7 +144,7 @@ def serving(
             deadline = time.monotonic() + patience
             while True:
                 try:
-                    answer_size = check_answer(port, size)
+                    answer_size = check_answer(port, suite)
                     break
                 except OSError:
                     ended = process.poll() is not None
@@ -119,6 +154,6 @@ def serving(
                         tail = said.read()[-4000:].decode(errors="replace")
                         raise BenchError(f"{name} {why}:\n{tail}") from None
                 time.sleep(0.02)
-            yield Running(name, process, port, answer_size)
+            yield Running(name, process, port, suite, answer_size)
         finally:
             _stop(process)

@@ -7,38 +7,27 @@ be; granian's run-time modes and thread counts could not be told apart by cost h
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchkit import BENCH, BenchError
 from benchkit.environments import (
+    ECHO_FLOOR_PROGRAM,
     FLOOR_PROGRAM,
     HERE,
     NULL_PROGRAM,
     OLD,
     PEERS,
-    build_floor,
     build_null,
+    build_programs,
     make_here,
     make_old,
     make_peers,
 )
+from benchkit.suites import KINDS, SUITES, Suite
 
 APPS = BENCH / "apps"
-
-
-@dataclass(frozen=True)
-class Suite:
-    """What is asked of every server."""
-
-    name: str
-    app: str  # in apps/wsgi.py
-    size: int  # bytes of body in each answer
-
-
-SUITES = (Suite("wsgi-500", "app_500", 500), Suite("wsgi-12k", "app_12k", 12288))
-
 
 Command = Callable[[Suite, int], list[str]]
 """The command that serves a suite on a port."""
@@ -46,37 +35,46 @@ Command = Callable[[Suite, int], list[str]]
 
 @dataclass(frozen=True)
 class Server:
-    """One row of the table."""
+    """One row of the tables."""
 
     name: str
+    kinds: tuple[str, ...]  # of suites that it can serve
     prepare: Callable[[], object]  # installs or builds it
     environment: Path | None  # the virtual environment that tells its version
     distribution: str
     command: Command
     single: bool = True  # one process, so that valgrind can run it alone
     keeps_alive: bool = True
-    idle_options: tuple[str, ...] = ()  # what it needs to hold 10,000 connections
+    # What it needs to hold 10,000 connections, by the kind of suite.
+    idle_options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def _launch(environment: Path, name: str) -> Command:
     python = str(environment / "bin" / "python")
     script = str(APPS / "launch.py")
-    return lambda suite, port: [python, script, name, suite.app, str(port)]
+    return lambda suite, port: [python, script, name, suite.kind, suite.app, str(port)]
 
 
 def _freastal(suite: Suite, port: int) -> list[str]:
+    interface = {
+        "wsgi": ("--interface", "wsgi", "--threads", "1"),
+    }.get(suite.kind, ("--interface", "asgi", "--loop", "asyncio"))
     return [
-        *(str(HERE / "bin" / "freastal"), "--bind", f"127.0.0.1:{port}"),
-        *("--workers", "1", "--threads", "1", "--no-access-log", "--log-level", "error"),
-        *("--app-dir", str(APPS), f"wsgi:{suite.app}"),
+        *(str(HERE / "bin" / "freastal"), "--bind", f"127.0.0.1:{port}", *interface),
+        *("--workers", "1", "--no-access-log", "--log-level", "error"),
+        *("--app-dir", str(APPS), suite.app),
     ]
 
 
 def _granian(suite: Suite, port: int) -> list[str]:
+    interface = {
+        "wsgi": ("wsgi", "--blocking-threads", "1", "--no-ws"),
+        "websocket": ("asginl", "--loop", "uvloop", "--ws"),
+    }.get(suite.kind, ("asginl", "--loop", "uvloop", "--no-ws"))
     return [
-        *(str(PEERS / "bin" / "granian"), "--interface", "wsgi", "--port", str(port)),
-        *("--workers", "1", "--runtime-mode", "st", "--http", "1", "--no-ws", "--no-log"),
-        *("--blocking-threads", "1", "--working-dir", str(APPS), f"wsgi:{suite.app}"),
+        *(str(PEERS / "bin" / "granian"), "--port", str(port), "--interface", *interface),
+        *("--workers", "1", "--runtime-mode", "st", "--http", "1", "--no-log"),
+        *("--working-dir", str(APPS), suite.app),
     ]
 
 
@@ -84,52 +82,108 @@ def _gunicorn(*worker: str) -> Command:
     return lambda suite, port: [
         *(str(PEERS / "bin" / "gunicorn"), "--bind", f"127.0.0.1:{port}", "--workers", "1"),
         *("--keep-alive", "75", "--log-level", "critical", "--no-control-socket"),
-        *("--http-parser", "fast", *worker, "--chdir", str(APPS), f"wsgi:{suite.app}"),
+        *("--http-parser", "fast", *worker, "--chdir", str(APPS), suite.app),
+    ]
+
+
+def _uvicorn(*websocket: str) -> Command:
+    return lambda suite, port: [
+        *(str(PEERS / "bin" / "uvicorn"), "--port", str(port), "--loop", "uvloop"),
+        *("--http", "httptools", *websocket, "--lifespan", "off", "--no-access-log"),
+        *("--log-level", "critical", "--app-dir", str(APPS), suite.app),
     ]
 
 
 def _floor(suite: Suite, port: int) -> list[str]:
-    return [str(FLOOR_PROGRAM), str(port), str(suite.size)]
+    program = ECHO_FLOOR_PROGRAM if suite.kind == "websocket" else FLOOR_PROGRAM
+    return [str(program), str(port), str(suite.size)]
 
 
 def _null(suite: Suite, port: int) -> list[str]:
     return [str(NULL_PROGRAM), str(port), str(suite.size)]
 
 
-FLOOR = Server("floor", build_floor, None, "", _floor)
-NULL = Server("null-gateway", build_null, None, "", _null)
+NO_PINGS = ("--ws-ping-interval", "3600")
+"""Nothing is to come from an idle WebSocket while its memory is looked at."""
+
+GRANIAN_IDLE = (
+    *("--backlog", "20000", "--backpressure", "20000"),
+    *("--http1-header-read-timeout", "60000"),
+)
+
+
+def _uvicorn_websocket(parser: str) -> Server:
+    return Server(
+        f"uvicorn-{parser}",
+        ("websocket",),
+        make_peers,
+        PEERS,
+        "uvicorn",
+        _uvicorn("--ws", parser),
+        idle_options={"websocket": (*NO_PINGS, "--backlog", "20000")},
+    )
+
+
+FLOOR = Server("floor", KINDS, build_programs, None, "", _floor)
 
 SERVERS = (
     FLOOR,
-    NULL,
-    Server("freastal", make_here, HERE, "freastal", _freastal, single=False),
-    Server("freastal-0.0.3", make_old, OLD, "freastal", _launch(OLD, "freastal-0.0.3")),
-    Server("bjoern", make_peers, PEERS, "bjoern", _launch(PEERS, "bjoern")),
-    Server("fastpysgi", make_peers, PEERS, "fastpysgi", _launch(PEERS, "fastpysgi")),
+    Server("null-gateway", ("wsgi", "asgi"), build_null, None, "", _null),
+    Server(
+        "freastal",
+        KINDS,
+        make_here,
+        HERE,
+        "freastal",
+        _freastal,
+        single=False,
+        idle_options={"websocket": NO_PINGS},
+    ),
+    Server(
+        "freastal-0.0.3",
+        ("wsgi", "asgi"),
+        make_old,
+        OLD,
+        "freastal",
+        _launch(OLD, "freastal-0.0.3"),
+    ),
+    Server("bjoern", ("wsgi",), make_peers, PEERS, "bjoern", _launch(PEERS, "bjoern")),
+    Server(
+        "fastpysgi",
+        ("wsgi", "asgi"),
+        make_peers,
+        PEERS,
+        "fastpysgi",
+        _launch(PEERS, "fastpysgi"),
+    ),
+    Server("uvicorn", ("asgi", "fastapi"), make_peers, PEERS, "uvicorn", _uvicorn()),
+    _uvicorn_websocket("websockets"),
+    _uvicorn_websocket("websockets-sansio"),
+    _uvicorn_websocket("wsproto"),
     Server(
         "granian",
+        KINDS,
         make_peers,
         PEERS,
         "granian",
         _granian,
         single=False,
-        idle_options=(
-            *("--backlog", "20000", "--backpressure", "20000"),
-            *("--http1-header-read-timeout", "60000"),
-        ),
+        idle_options={"wsgi": GRANIAN_IDLE, "websocket": GRANIAN_IDLE},
     ),
     Server(
         "gunicorn-gthread",
+        ("wsgi",),
         make_peers,
         PEERS,
         "gunicorn",
         # Four threads, as with one it serves fewer requests at more cost each.
         _gunicorn("--worker-class", "gthread", "--threads", "4"),
         single=False,
-        idle_options=("--worker-connections", "20000"),
+        idle_options={"wsgi": ("--worker-connections", "20000")},
     ),
     Server(
         "gunicorn-sync",
+        ("wsgi",),
         make_peers,
         PEERS,
         "gunicorn",
@@ -139,17 +193,47 @@ SERVERS = (
     ),
 )
 
-WORKER = Server("freastal-worker", make_here, HERE, "freastal", _launch(HERE, "freastal-worker"))
+WORKER = Server(
+    "freastal-worker",
+    ("wsgi", "asgi"),
+    make_here,
+    HERE,
+    "freastal",
+    _launch(HERE, "freastal-worker"),
+)
 """freastal without its supervisor; only for counting instructions."""
 
+Plan = list[tuple[Suite, list[Server]]]
 
-def choose(names: str, among: tuple[Server, ...]) -> list[Server]:
-    """The rows of a comma list of names, in the table's order; all for an empty one.
 
-    :raises BenchError: no row has such a name.
+def choose(names: str, among: Sequence[Server], suites: Sequence[Suite] = SUITES) -> Plan:
+    """The suites to run and the servers of each, in the tables' order.
+
+    :param names: a comma list of kinds and suites, of which others are left out, and of servers,
+        of which others are left out; empty for all.
+    :raises BenchError: there is no such name, or nothing that has all of them.
     """
     wanted = {name for name in names.split(",") if name}
-    known = [server.name for server in among]
-    if unknown := wanted.difference(known):
-        raise BenchError(f"no server {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    return [server for server in among if not wanted or server.name in wanted]
+    known_suites = {name for suite in suites for name in (suite.kind, suite.name)}
+    known_servers = {server.name for server in among}
+    if unknown := wanted - known_suites - known_servers:
+        known = ", ".join([*sorted(known_suites), *(server.name for server in among)])
+        raise BenchError(f"nothing is called {', '.join(sorted(unknown))}; there are {known}")
+    only_suites, only_servers = wanted & known_suites, wanted & known_servers
+    plan = []
+    for suite in suites:
+        if only_suites and not only_suites & {suite.kind, suite.name}:
+            continue
+        able = [server for server in among if suite.kind in server.kinds]
+        chosen = [server for server in able if not only_servers or server.name in only_servers]
+        if chosen:
+            plan.append((suite, chosen))
+    if not plan:
+        raise BenchError(f"no suite and server together are called {names}")
+    return plan
+
+
+def chosen_servers(plan: Plan) -> list[Server]:
+    """Every server of a plan, once."""
+    rows = {server.name: server for _, servers in plan for server in servers}
+    return list(rows.values())
