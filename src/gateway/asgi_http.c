@@ -21,6 +21,27 @@ static PyObject *body_message(struct asgi_call *call) {
     return message;
 }
 
+/* Keeps the next piece of the body where it has come already. 1: it has; 0: not yet; -1 with an
+ * exception. */
+static int take_body(struct asgi_call *call) {
+    struct asgi_body *body = &call->body;
+    struct slice piece;
+    bool last;
+    if (!exchange_take_body(call->exchange, &piece, &last)) {
+        return 0;
+    }
+    body->all = last;
+    if (piece.len > 0) {
+        body->piece = PyBytes_FromStringAndSize((const char *)piece.at, (Py_ssize_t)piece.len);
+        if (!body->piece) {
+            exchange_reset(call->exchange); /* bytes are lost: it cannot go on */
+            asgi_call_part(call);
+            return -1;
+        }
+    }
+    return 1;
+}
+
 /* Also when the call is over. [new] NULL with an exception. */
 static PyObject *disconnect_message(void) {
     return Py_BuildValue("{ss}", "type", "http.disconnect");
@@ -28,6 +49,9 @@ static PyObject *disconnect_message(void) {
 
 static int http_receive(struct asgi_call *call, PyObject **message) {
     struct asgi_body *body = &call->body;
+    if (call->exchange && !body->all && !body->asked && !body->piece && take_body(call) < 0) {
+        return -1;
+    }
     if (call->asgi && (body->piece || (body->all && !body->given))) {
         *message = body_message(call);
     } else if (!call->exchange) {

@@ -10,7 +10,8 @@
  * 2. `start` comes first and once. The request is valid until it returns; whoever needs more
  *    copies it then.
  * 3. `body` comes once for each exchange_want_body, with a piece that is not empty, or with
- *    `last` and perhaps nothing. After `last` there is no more to want.
+ *    `last` and perhaps nothing; exchange_take_body gives the same. After `last` there is no more
+ *    to want.
  * 4. `drained` comes once for each exchange_want_drained, when what was sent has left so far that
  *    more is welcome.
  * 5. An exchange ends for the gateway when its exchange_send_body with `last` or its
@@ -72,6 +73,7 @@ struct exchange_ops {
     int (*send_head)(struct exchange *exchange, const struct response_head *head);
     int (*send_body)(struct exchange *exchange, struct chain *body, bool last);
     void (*want_body)(struct exchange *exchange);
+    bool (*take_body)(struct exchange *exchange, struct slice *piece, bool *last);
     void (*want_drained)(struct exchange *exchange);
     void (*reset)(struct exchange *exchange);
     int (*send_info)(struct exchange *exchange, int status, const struct response_field *fields,
@@ -129,6 +131,13 @@ static inline int exchange_send_body(struct exchange *exchange, struct chain *bo
 /* Asks for the next piece of the request's body: one `body` event will come, or `abort`. */
 static inline void exchange_want_body(struct exchange *exchange) {
     exchange->ops->want_body(exchange);
+}
+
+/* The next piece of the request's body where it has come already, without an event: small bodies
+ * mostly come with the head. Not while a `body` event is to come. [borrows piece until the next
+ * operation] False, and nothing else, where there is none yet. */
+static inline bool exchange_take_body(struct exchange *exchange, struct slice *piece, bool *last) {
+    return exchange->ops->take_body(exchange, piece, last);
 }
 
 /* Asks for one `drained` event. */

@@ -149,6 +149,7 @@ static void next_request(struct http1 *conn) {
 
 void http1_decide(struct http1 *conn) {
     struct http1_exchange *ex = conn->ex;
+    http1_trim(conn); /* a piece of the body may have been borrowed until now */
     bool persist = !ex->close && conn->rx == RX_DONE;
     /* The peer said that it would send no more: an orderly end cannot reset what it reads. */
     bool clean = conn->rx == RX_DONE && !ex->rules.persistent && !conn->in;
@@ -405,6 +406,7 @@ void http1_exchange_init(struct http1_exchange *ex, struct http1 *conn) {
         .send_head = http1_send_head,
         .send_body = http1_send_body,
         .want_body = http1_want_body,
+        .take_body = http1_take_body,
         .want_drained = http1_want_drained,
         .reset = http1_reset,
         .send_info = http1_send_info,

@@ -173,8 +173,9 @@ void http1_trim(struct http1 *conn);
 /* http1_in.c: throws body bytes away; true when the body's end has come. */
 bool http1_drain(struct http1 *conn);
 
-/* http1_in.c: the operation want_body. */
+/* http1_in.c: the operations want_body and take_body. */
 void http1_want_body(struct exchange *exchange);
+bool http1_take_body(struct exchange *exchange, struct slice *piece, bool *last);
 
 /* http1_out.c: may another request follow this exchange, as far as is known now? */
 bool http1_may_persist(const struct http1 *conn);

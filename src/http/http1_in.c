@@ -91,26 +91,50 @@ static int next_run(struct http1_exchange *ex, struct slice *data, size_t *used)
     return 0;
 }
 
-void http1_deliver_body(struct http1_exchange *ex) {
+/* The next piece, taken off `conn->in`; *last: the body's end has come with it. False where the
+ * request has been refused for it. */
+static bool take_piece(struct http1_exchange *ex, struct slice *data, bool *last) {
     struct http1 *conn = ex->conn;
-    struct slice data;
     size_t used;
-    int err = next_run(ex, &data, &used);
-    ex->body_seen += data.len;
+    int err = next_run(ex, data, &used);
+    ex->body_seen += data->len;
     uint64_t limit = conn->server->config.body;
     if (!err && limit > 0 && ex->body_seen > limit) {
         err = ERR_BODY_TOO_LARGE;
     }
     if (err) {
         http1_refuse(conn, err);
-        return;
+        return false;
     }
-    bool last = body_over(ex);
-    if (last && conn->rx == RX_BODY) {
+    *last = body_over(ex);
+    if (*last && conn->rx == RX_BODY) {
         http1_set_rx(conn, RX_DONE);
     }
     if (used > 0) {
         http1_use(conn, used);
+    }
+    return true;
+}
+
+bool http1_take_body(struct exchange *exchange, struct slice *piece, bool *last) {
+    struct http1_exchange *ex = LIST_OWNER(exchange, struct http1_exchange, exchange);
+    struct http1 *conn = ex->conn;
+    if (!conn || ex->over || ex->want_body) {
+        return false;
+    }
+    http1_trim(conn);
+    if ((!conn->in && !body_over(ex)) || !take_piece(ex, piece, last)) {
+        return false;
+    }
+    return piece->len > 0 || *last;
+}
+
+void http1_deliver_body(struct http1_exchange *ex) {
+    struct http1 *conn = ex->conn;
+    struct slice data;
+    bool last;
+    if (!take_piece(ex, &data, &last)) {
+        return;
     }
     if (data.len > 0 || last) {
         ex->want_body = false;
@@ -128,6 +152,7 @@ void http1_want_body(struct exchange *exchange) {
     if (!conn || ex->over) {
         return;
     }
+    http1_trim(conn);
     ex->want_body = true;
     if ((conn->in && buf_len(conn->in) > 0) || conn->rx == RX_DONE) {
         ex->events |= EVENT_BODY;
