@@ -7,7 +7,7 @@ from typing import Any, Final, TypedDict, final
 
 from typing_extensions import TypeVarTuple, Unpack
 
-__all__ = ["OPTIONS", "Loop", "Worker", "__version__"]
+__all__ = ["OPTIONS", "ClientDisconnected", "Loop", "Worker", "__version__"]
 
 _Args = TypeVarTuple("_Args")
 
@@ -37,6 +37,10 @@ class Counters(TypedDict):
     """C objects in use: connections, exchanges, buffers …; all zero when nothing is served."""
     closed: dict[str, int]
     """Connections closed, by reason."""
+
+class ClientDisconnected(ConnectionError):
+    """Raised by an ASGI application's ``send()`` once the client has left, or the response is over
+    for another reason."""
 
 class Loop:
     """A libuv loop that turns the three beats for the workers upon it.

@@ -21,7 +21,8 @@ static int exec(PyObject *module) {
     if (!state->worker_type || PyModule_AddType(module, state->worker_type) < 0) {
         return -1;
     }
-    if (wsgi_types_init(&state->wsgi, module) < 0) {
+    if (wsgi_types_init(&state->wsgi, module) < 0 || asgi_types_init(&state->asgi, module) < 0 ||
+        PyModule_AddObjectRef(module, "ClientDisconnected", state->asgi.disconnected) < 0) {
         return -1;
     }
     if (add(module, "OPTIONS", options_table()) < 0) {
@@ -35,7 +36,10 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->loop_type);
     Py_VISIT(state->worker_type);
     int result = asyncio_traverse(&state->asyncio, visit, arg);
-    return result ? result : wsgi_types_traverse(&state->wsgi, visit, arg);
+    if (!result) {
+        result = wsgi_types_traverse(&state->wsgi, visit, arg);
+    }
+    return result ? result : asgi_types_traverse(&state->asgi, visit, arg);
 }
 
 static int clear(PyObject *module) {
@@ -44,6 +48,7 @@ static int clear(PyObject *module) {
     Py_CLEAR(state->worker_type);
     asyncio_clear(&state->asyncio);
     wsgi_types_clear(&state->wsgi);
+    asgi_types_clear(&state->asgi);
     return 0;
 }
 

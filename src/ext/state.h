@@ -3,6 +3,7 @@
 #define EXT_STATE_H
 
 #include "ext/asyncio.h"
+#include "gateway/asgi_types.h"
 #include "gateway/py_compat.h"
 #include "gateway/wsgi.h"
 
@@ -11,6 +12,7 @@ struct state {
     PyTypeObject *worker_type; /* owned */
     struct asyncio asyncio;
     struct wsgi_types wsgi;
+    struct asgi_types asgi;
 };
 
 /* The type Worker. [new] or NULL with an exception. */

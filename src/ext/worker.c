@@ -14,7 +14,7 @@
 
 #include "base/banned.h"
 
-static const struct worker_gateway *const gateways[] = {&worker_wsgi};
+static const struct worker_gateway *const gateways[] = {&worker_wsgi, &worker_asgi};
 
 /* What calls in threads get, beyond the time for requests, to see that nobody listens any more
  * and to close; less than the worker's watchdog gives (freastal/worker.py). */
@@ -389,7 +389,9 @@ static PyObject *worker_counters(PyObject *object, PyObject *unused) {
         totals.failed = true;
     } else if (self->life != WORKER_NEW) {
         server_live(&self->server, count, &live);
-        count(&live, "calls", self->kind->calls(self));
+        if (is_open(self)) {
+            self->kind->live(self, count, &live);
+        }
 #define X(name) count(&totals, #name, self->server.counters.name);
         SERVER_TOTALS(X)
 #undef X

@@ -7,7 +7,9 @@
 
 #include "ext/loop.h"
 #include "ext/state.h"
+#include "ext/tasks.h"
 #include "ext/worker_args.h"
+#include "gateway/asgi.h"
 #include "gateway/wsgi.h"
 #include "http/server.h"
 
@@ -30,9 +32,18 @@ struct worker_gateway {
     int (*traverse)(struct worker *worker, visitproc visit, void *arg);
     uint32_t (*calls)(const struct worker *worker); /* that are not over */
     void (*cancel)(struct worker *worker);          /* all of them */
+    /* Live C objects, as server_live has them; until `release`. */
+    void (*live)(const struct worker *worker,
+                 void (*each)(void *arg, const char *name, uint64_t value), void *arg);
 };
 
 extern const struct worker_gateway worker_wsgi;
+extern const struct worker_gateway worker_asgi;
+
+struct worker_asgi_part {
+    struct asgi asgi;
+    struct tasks tasks;
+};
 
 /* READY -> RUNNING (run, where the loop is the worker's own) -> ENDED (no threads any more)
  * -> CLOSED (nothing is left); close() leads to the last from wherever. */
@@ -48,6 +59,7 @@ struct worker {
     const struct worker_gateway *kind;
     union {
         struct wsgi wsgi;
+        struct worker_asgi_part asgi;
     } is;              /* the gateway of its kind */
     PyObject *logger;  /* owned */
     PyObject *stopped; /* owned, or NULL */

@@ -46,6 +46,11 @@ static void cancel(struct worker *worker) {
     (void)worker;
 }
 
+static void live(const struct worker *worker,
+                 void (*each)(void *arg, const char *name, uint64_t value), void *arg) {
+    each(arg, "calls", calls(worker));
+}
+
 const struct worker_gateway worker_wsgi = {
     .interface = "wsgi",
     .has_threads = true,
@@ -57,4 +62,5 @@ const struct worker_gateway worker_wsgi = {
     .traverse = traverse,
     .calls = calls,
     .cancel = cancel,
+    .live = live,
 };
