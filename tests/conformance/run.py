@@ -35,7 +35,11 @@ SUITE = OUT / "suite"
 PEER = OUT / "uvicorn"
 
 SUITE_RELEASE = "autobahntestsuite==25.10.1"
-PEER_PACKAGES = ("uvicorn==0.54.0", "websockets==17.4")
+PEER_PACKAGES = (
+    "uvicorn==0.54.0",
+    "websockets==17.4; python_version >= '3.11'",
+    "websockets==16.1.1; python_version < '3.11'",
+)
 
 HOST = "127.0.0.1"
 MESSAGE_MAX = 32 << 20
