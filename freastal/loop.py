@@ -11,6 +11,7 @@ Under an event loop that is not ours, :func:`attach` turns the core as a guest.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import selectors
 import signal
 
@@ -101,16 +102,19 @@ class Guest:
     def __init__(self, host: asyncio.AbstractEventLoop) -> None:
         self.beats = _core.Loop()
         self._host = host
+        # Calls of the application copy the context of the turn: it must not be that of a request
+        # which happened to ask for the turn.
+        self._context = contextvars.copy_context()
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._descriptor = self.beats.backend_fd()
-        host.add_reader(self._descriptor, self._turn)
+        self._context.run(host.add_reader, self._descriptor, self._turn)
         self.beats.on_stir(self._turn_soon)
         self._turn_soon()
 
     def _turn_soon(self) -> None:
         if self._soon is None:
-            self._soon = self._host.call_soon(self._turn)
+            self._soon = self._host.call_soon(self._turn, context=self._context)
 
     def _turn(self) -> None:
         self._drop_handles()
@@ -119,7 +123,7 @@ class Guest:
         if timeout == 0:
             self._turn_soon()
         elif timeout is not None:
-            self._timer = self._host.call_later(timeout, self._turn)
+            self._timer = self._host.call_later(timeout, self._turn, context=self._context)
 
     def _drop_handles(self) -> None:
         for handle in (self._timer, self._soon):

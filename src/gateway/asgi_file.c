@@ -67,6 +67,10 @@ static int set_range(struct asgi_file *file, int64_t offset, int64_t count) {
         return -1;
     }
     file->len = count >= 0 ? (size_t)count : (size_t)left;
+    if (offset < 0 && lseek(file->fd, file->offset + (off_t)file->len, SEEK_SET) < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
     return 0;
 }
 

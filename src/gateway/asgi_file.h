@@ -18,7 +18,8 @@ struct asgi_file {
 int asgi_file_open(struct asgi_file *file, PyObject *path);
 
 /* A range of an open file, by a descriptor of our own. [borrows object, which has fileno()]
- * `offset` -1: from where the file stands; `count` -1: to its end. 0, or -1 with an exception. */
+ * `offset` -1: from where the file stands, which moves on as with sendfile(2); `count` -1: to its
+ * end. 0, or -1 with an exception. */
 int asgi_file_share(struct asgi_file *file, PyObject *object, int64_t offset, int64_t count);
 
 void asgi_file_close(struct asgi_file *file);

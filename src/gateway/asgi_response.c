@@ -139,6 +139,9 @@ static PyObject *put_body(struct asgi_call *call, struct chain *body, bool more)
     }
     if (err == EXCHANGE_ENOUGH) {
         call->response.enough = true;
+        if (!more) {
+            set_state(call, ASGI_RESPONSE_TRAILERS);
+        }
         asgi_call_part(call);
         return asgi_call_done(call);
     }
@@ -366,14 +369,17 @@ static const struct row rows[] = {
     {"early_hint", on_early_hint, IN(ASGI_RESPONSE_WAIT)},
 };
 
-/* A piece of a body that is not sent: HEAD, 204 or 304. */
+/* A piece of a body, or trailers, that are not sent: HEAD, 204 or 304. */
 static PyObject *swallow(struct asgi_call *call, PyObject *message) {
+    const struct asgi_words *words = &call->asgi->words;
+    bool body = call->response.state == ASGI_RESPONSE_BODY;
     bool more;
-    if (asgi_message_bool(message, call->asgi->words.more_body, &more) < 0) {
+    if (asgi_message_bool(message, body ? words->more_body : words->more_trailers, &more) < 0) {
         return NULL;
     }
     if (!more) {
-        set_state(call, ASGI_RESPONSE_DONE);
+        set_state(call, body && call->response.trailers ? ASGI_RESPONSE_TRAILERS
+                                                        : ASGI_RESPONSE_DONE);
     }
     return asgi_call_done(call);
 }
