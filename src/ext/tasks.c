@@ -3,11 +3,25 @@
 
 #include "base/banned.h"
 
+/* A tuple of interned strings, as keywords must be. [new] NULL with an exception. */
+static PyObject *intern(PyObject *names) {
+    for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); i++) {
+        PyObject *name = Py_NewRef(PyTuple_GET_ITEM(names, i));
+        PyUnicode_InternInPlace(&name);
+        PyTuple_SetItem(names, i, name); /* steals name */
+    }
+    return names;
+}
+
 /* --- a task's first step --- */
 
 #if PY_VERSION_HEX >= 0x030c0000
 
-#define TASK_NAMES "(sss)", "loop", "context", "eager_start"
+/* A tuple of interned strings, as keywords must be. [new] NULL with an exception. */
+static PyObject *make_task_names(PyObject *loop) {
+    (void)loop;
+    return intern(Py_BuildValue("(sss)", "loop", "context", "eager_start"));
+}
 
 /* [new] NULL with an exception. */
 static PyObject *new_task(const struct tasks *tasks, PyObject *coroutine, bool eager) {
@@ -37,13 +51,19 @@ static bool is_eager(const struct tasks *tasks) {
 
 #else
 
-#define TASK_NAMES "(s)", "loop"
+/* A name of its own would be formatted for each task (CPython 3.12 leaves that until it is asked
+ * for): 1,450 instructions of a request (bench/instructions.py). The dict is what the type would
+ * make of keywords for each call. */
+static PyObject *make_task_names(PyObject *loop) {
+    return Py_BuildValue("{sOss}", "loop", loop, "name", "request");
+}
 
 /* Copies the current context by itself. */
 static PyObject *begin_later(const struct tasks *tasks, PyObject *coroutine) {
-    PyObject *args[3] = {NULL, coroutine, tasks->loop};
-    return PyObject_Vectorcall(tasks->task, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                               tasks->task_names);
+    PyObject *args = PyTuple_Pack(1, coroutine);
+    PyObject *task = args ? PyObject_Call(tasks->task, args, tasks->task_names) : NULL;
+    Py_XDECREF(args);
+    return task;
 }
 
 /* Carries out the call that was caught. [steals step and context] */
@@ -108,16 +128,6 @@ static PyObject *future(void *arg) {
 
 /* --- life --- */
 
-/* A tuple of interned strings, as keywords must be. [new] NULL with an exception. */
-static PyObject *intern(PyObject *names) {
-    for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); i++) {
-        PyObject *name = Py_NewRef(PyTuple_GET_ITEM(names, i));
-        PyUnicode_InternInPlace(&name);
-        PyTuple_SetItem(names, i, name); /* steals name */
-    }
-    return names;
-}
-
 int tasks_init(struct tasks *tasks, const struct asyncio *asyncio, PyTypeObject *loop_type,
                PyObject *loop) {
     tasks->loop = Py_NewRef(loop);
@@ -126,7 +136,7 @@ int tasks_init(struct tasks *tasks, const struct asyncio *asyncio, PyTypeObject 
     }
     tasks->task = Py_NewRef(asyncio->task);
     tasks->future = Py_NewRef(asyncio->future);
-    tasks->task_names = intern(Py_BuildValue(TASK_NAMES));
+    tasks->task_names = make_task_names(loop);
     tasks->future_names = intern(Py_BuildValue("(s)", "loop"));
     return tasks->task_names && tasks->future_names ? 0 : -1;
 }

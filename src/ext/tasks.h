@@ -17,7 +17,7 @@ struct tasks {
     struct py_loop *host; /* the same where it is ours; or NULL [borrowed of loop] */
     PyObject *task;       /* owned: asyncio.Task */
     PyObject *future;     /* owned: asyncio.Future */
-    PyObject *task_names; /* owned: its keywords, in the order in which they are given */
+    PyObject *task_names; /* owned: its keywords: names in their order, or a dict with values */
     PyObject *future_names;
 };
 
