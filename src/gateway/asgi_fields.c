@@ -25,6 +25,9 @@ void asgi_fields_release(struct asgi_fields *fields) {
     for (int id = 1; id < HEADER_COUNT; id++) {
         Py_CLEAR(fields->names[id]);
     }
+    for (size_t i = 0; i < ASGI_PAIRS; i++) {
+        Py_CLEAR(fields->pairs[i]);
+    }
     for (size_t i = 0; i < ASGI_BLOCKS; i++) {
         PyMem_Free(fields->blocks[i].bytes);
         fields->blocks[i].bytes = NULL;
@@ -32,13 +35,8 @@ void asgi_fields_release(struct asgi_fields *fields) {
     }
 }
 
-/* A field's name in lower case. [new] NULL with an exception. */
-static PyObject *make_name(const struct asgi_fields *fields, const struct field *field,
-                           const uint8_t *bytes) {
-    if (field->id != HEADER_OTHER) {
-        return Py_NewRef(fields->names[field->id]);
-    }
-    struct slice name = field_name(field, bytes);
+/* A name that is not known, in lower case. [new] NULL with an exception. */
+static PyObject *make_name(struct slice name) {
     PyObject *made = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)name.len);
     if (made) {
         char *to = PyBytes_AS_STRING(made);
@@ -62,6 +60,30 @@ static PyObject *make_pair(PyObject *name, PyObject *value) {
     return pair;
 }
 
+static bool same_pair(PyObject *pair, PyObject *name, struct slice value) {
+    PyObject *kept = PyTuple_GET_ITEM(pair, 1);
+    return PyTuple_GET_ITEM(pair, 0) == name &&
+           slice_equal(slice_of(PyBytes_AS_STRING(kept), (size_t)PyBytes_GET_SIZE(kept)), value);
+}
+
+/* A pair with a known name, the one that came before if it is there still. [new] NULL with an
+ * exception. */
+static PyObject *known_pair(struct asgi_fields *fields, enum header_id id, struct slice value) {
+    PyObject *name = fields->names[id];
+    if (value.len > ASGI_PAIR_MAX || id == HEADER_SEC_WEBSOCKET_KEY) {
+        return make_pair(Py_NewRef(name), bytes_of(value));
+    }
+    PyObject **slot = &fields->pairs[(py_text_hash(value) + id) % ASGI_PAIRS];
+    if (!*slot || !same_pair(*slot, name, value)) {
+        PyObject *pair = make_pair(Py_NewRef(name), bytes_of(value));
+        if (!pair) {
+            return NULL;
+        }
+        Py_XSETREF(*slot, pair);
+    }
+    return Py_NewRef(*slot);
+}
+
 /* RFC 9112 section 3.2.2: the target's authority stands above the Host field. */
 static struct slice value_of(const struct request *request, const struct field *field) {
     if (field->id == HEADER_HOST && request->rules->form == TARGET_ABSOLUTE) {
@@ -71,13 +93,16 @@ static struct slice value_of(const struct request *request, const struct field *
 }
 
 /* [new] NULL with an exception. */
-static PyObject *make_list(const struct asgi_fields *fields, const struct request *request) {
+static PyObject *make_list(struct asgi_fields *fields, const struct request *request) {
     const struct head *head = request->head;
     PyObject *list = PyList_New(head->field_count);
     for (uint32_t i = 0; list && i < head->field_count; i++) {
         const struct field *field = &head->fields[i];
+        struct slice value = value_of(request, field);
         PyObject *pair =
-            make_pair(make_name(fields, field, request->bytes), bytes_of(value_of(request, field)));
+            field->id != HEADER_OTHER
+                ? known_pair(fields, field->id, value)
+                : make_pair(make_name(field_name(field, request->bytes)), bytes_of(value));
         if (!pair) {
             Py_CLEAR(list);
         } else {

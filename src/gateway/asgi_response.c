@@ -378,8 +378,8 @@ static PyObject *swallow(struct asgi_call *call, PyObject *message) {
         return NULL;
     }
     if (!more) {
-        set_state(call, body && call->response.trailers ? ASGI_RESPONSE_TRAILERS
-                                                        : ASGI_RESPONSE_DONE);
+        set_state(call,
+                  body && call->response.trailers ? ASGI_RESPONSE_TRAILERS : ASGI_RESPONSE_DONE);
     }
     return asgi_call_done(call);
 }

@@ -106,17 +106,18 @@ void asgi_scope_release(struct asgi_scope *self) {
 }
 
 /* (host, port), or None for a unix socket. [new] NULL with an exception. */
-static PyObject *make_address(const struct peer *peer) {
+static PyObject *make_address(struct asgi_scope *self, const struct peer *peer) {
     char ip[PEER_TEXT];
     if (peer->family == PEER_UNIX) {
         Py_RETURN_NONE;
     }
     size_t len = peer_ip_text(peer, ip);
-    return Py_BuildValue("(s#i)", ip, (Py_ssize_t)len, (int)peer->port);
+    PyObject *host = py_text_get(&self->texts, slice_of(ip, len));
+    return host ? Py_BuildValue("(Ni)", host, (int)peer->port) : NULL;
 }
 
 /* What every scope of a listener and kind has. [new] NULL with an exception. */
-static PyObject *make_template(const struct asgi_scope *self, enum asgi_scope_kind kind,
+static PyObject *make_template(struct asgi_scope *self, enum asgi_scope_kind kind,
                                const struct peer *local) {
     static const char *const types[] = {
         [ASGI_SCOPE_HTTP] = "http", [ASGI_SCOPE_WEBSOCKET] = "websocket"};
@@ -136,7 +137,7 @@ static PyObject *make_template(const struct asgi_scope *self, enum asgi_scope_ki
          put(dict, words->root_path, Py_NewRef(self->root)) ||
          put(dict, words->headers, Py_NewRef(Py_None)) ||
          put(dict, words->client, Py_NewRef(Py_None)) ||
-         put(dict, words->server, make_address(local)) ||
+         put(dict, words->server, make_address(self, local)) ||
          (self->state && put(dict, words->state, Py_NewRef(Py_None))) ||
          put(dict, words->extensions, Py_NewRef(Py_None)))) {
         Py_CLEAR(dict);
@@ -248,7 +249,7 @@ static int set_client(struct asgi_scope *self, const struct request *request,
     const struct peer *peer = request->peer;
     struct asgi_peer *slot = &self->peers[(peer->port ^ peer->port >> 8) % ASGI_PEERS];
     if (!slot->client || !same_peer(&slot->peer, peer)) {
-        PyObject *client = make_address(peer);
+        PyObject *client = make_address(self, peer);
         if (!client) {
             return -1;
         }
