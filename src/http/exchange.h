@@ -185,7 +185,8 @@ static inline size_t exchange_unsent(const struct exchange *exchange) {
  * event `closed`] has its `events` set. Bytes that the peer has sent behind the request are the
  * tunnel's first.
  * 0; otherwise the exchange lives and the tunnel is nothing: ERR_RESPONSE_*; ERR_NOMEM; ERR_STATE
- * behind a head, or where the request's body has not been read; ERR_GONE. */
+ * behind a head, where the request did not ask for it (RFC 9110 section 7.8) or its body has not
+ * been read; ERR_GONE. */
 static inline int exchange_upgrade(struct exchange *exchange, struct slice protocol,
                                    const struct response_field *fields, size_t count,
                                    struct tunnel *tunnel) {

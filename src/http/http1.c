@@ -102,6 +102,10 @@ void http1_detach(struct http1 *conn) {
 }
 
 void http1_linger(struct http1 *conn, enum close_why why) {
+    if (conn->ended) {
+        http1_finish(conn, why);
+        return;
+    }
     stream_shutdown(conn->stream);
     conn->end = why;
     conn->lingered = 0;
@@ -167,8 +171,6 @@ void http1_decide(struct http1 *conn) {
 /* The response is complete. */
 static void settle(struct http1 *conn) {
     struct http1_exchange *ex = conn->ex;
-    conn->server->counters.requests++;
-    conn->server->counters.bytes_written += ex->sent;
     log_access(conn, ex);
     if (conn->rx == RX_BODY && !ex->close) {
         http1_set_rx(conn, RX_DRAIN);
@@ -180,10 +182,9 @@ static void settle(struct http1 *conn) {
     http1_decide(conn);
 }
 
-/* The exchange has become a tunnel. */
+/* The exchange has become a tunnel; which may have ended already. */
 static void settle_tunnel(struct http1 *conn) {
     struct http1_exchange *ex = conn->ex;
-    conn->server->counters.requests++;
     log_access(conn, ex);
     conn->ex = NULL;
     free_exchange(ex, conn->server);
@@ -232,7 +233,7 @@ static void run(struct runnable *runnable) {
         }
     } else if (conn->tx == TX_DONE) {
         settle(conn);
-    } else if (conn->tx == TX_TUNNEL) {
+    } else if (conn->tunnel) {
         settle_tunnel(conn);
     } else {
         http1_update_reading(conn);
@@ -270,17 +271,29 @@ static void on_read(struct stream *stream, struct buf *buf) {
     http1_advance(conn);
 }
 
+/* The peer of a watched response sends no more. It may still read: no body may look whole. */
+static void abort_watched(struct http1 *conn) {
+    bool shows = http1_cut_shows(conn);
+    http1_detach(conn);
+    if (shows) {
+        http1_finish(conn, CLOSE_PEER_EOF);
+    } else {
+        stream_close(conn->stream, CLOSE_CUT);
+    }
+}
+
 static void on_eof(struct stream *stream) {
     struct http1 *conn = stream->user;
+    conn->ended = true;
     switch ((enum rx)conn->rx) {
     case RX_BODY:
+    case RX_DONE:
         if (conn->tx == TX_DONE) {
-            conn->ex->close = true; /* it need not wait for the rest */
-            break;
-        }
-        http1_refuse(conn, ERR_BODY_CUT);
-        if (conn->rx == RX_LINGER) {
-            http1_finish(conn, conn->end);
+            conn->ex->close = true; /* the run beat settles it, and need not wait for more */
+        } else if (conn->rx == RX_BODY) {
+            http1_refuse(conn, ERR_BODY_CUT);
+        } else {
+            abort_watched(conn);
         }
         break;
     case RX_LINGER:
@@ -300,7 +313,7 @@ static void on_drained(struct stream *stream) {
     struct http1 *conn = stream->user;
     /* The wish may be that of an exchange before this one. */
     if (conn->rx == RX_TUNNEL) {
-        conn->tunnel->events->drained(conn->tunnel);
+        http1_tunnel_drained(conn);
     } else if (conn->ex && conn->ex->want_drained) {
         conn->ex->want_drained = false;
         conn->ex->events |= EVENT_DRAINED;
@@ -449,7 +462,7 @@ void http1_stop(struct http1 *conn) {
     if (conn->rx == RX_IDLE && !conn->in) {
         http1_finish(conn, CLOSE_STOPPED);
     } else if (conn->rx == RX_TUNNEL) {
-        conn->tunnel->events->stopping(conn->tunnel);
+        http1_tunnel_stop(conn);
     }
 }
 

@@ -1,5 +1,6 @@
 /* HTTP/1 on one connection: requests read from a stream, exchanges run, responses written.
- * Private to http/: http1.c holds its life, http1_in.c the way in, http1_out.c the way out.
+ * Private to http/: http1.c holds its life, http1_in.c the way in, http1_out.c the way out with
+ * http1_head.c, which renders heads; http1_tunnel.c what it is when it is HTTP no more.
  *
  * State is two enums, one a direction. Edges (all others are asserted against):
  *
@@ -83,15 +84,16 @@ struct http1 {
     struct http1_exchange *ex; /* NULL in RX_IDLE */
     struct buf *in;            /* bytes read and not used; NULL where there are none */
     struct loop_timer timer;
-    uint64_t due;       /* ms: time-out of the present state, or HTTP1_NEVER */
-    uint64_t lingered;  /* bytes thrown away in RX_DRAIN and RX_LINGER */
-    uint8_t rx;         /* enum rx; set by http1_set_rx only */
-    uint8_t tx;         /* enum tx; set by http1_set_tx only */
-    enum close_why end; /* enum close_why of RX_LINGER */
-    bool fresh;         /* no request has come whole yet */
-    bool ended;         /* the peer has sent its end, in RX_TUNNEL */
-    bool tunnel_reads;
-    struct tunnel *tunnel; /* from RX_TUNNEL to `closed`; or NULL */
+    uint64_t due;          /* ms: time-out of the present state, or HTTP1_NEVER */
+    uint64_t lingered;     /* bytes thrown away in RX_DRAIN and RX_LINGER */
+    uint8_t rx;            /* enum rx; set by http1_set_rx only */
+    uint8_t tx;            /* enum tx; set by http1_set_tx only */
+    enum close_why end;    /* enum close_why of RX_LINGER */
+    bool fresh;            /* no request has come whole yet */
+    bool ended;            /* the peer has sent its end */
+    bool tunnel_reads;     /* between tunnel_read_start and tunnel_read_stop */
+    bool tunnel_drains;    /* the tunnel is owed a `drained` */
+    struct tunnel *tunnel; /* from the upgrade to `closed`; or NULL */
     uint32_t listener;
     struct peer peer;
     struct grave grave;
@@ -140,8 +142,8 @@ void http1_queue(struct http1_exchange *ex);
  * told. Nothing where there is none. */
 void http1_detach(struct http1 *conn);
 
-/* http1.c: our direction ends with what is queued, the other is thrown away; then it is closed
- * for `why`. */
+/* http1.c: our direction ends with what is queued, the other, if it has not ended, is thrown
+ * away; then it is closed for `why`. */
 void http1_linger(struct http1 *conn, enum close_why why);
 
 /* http1.c: nothing more is read or said; the connection ends, for `why`, when the output has
@@ -189,12 +191,16 @@ void http1_refuse(struct http1 *conn, int err);
 int http1_render_head(struct http1_exchange *ex, const struct response_head *head,
                       enum http1_head_kind kind, struct slice protocol, struct piece **piece);
 
-/* http1_head.c: renders the fields of a trailer section. [gives *piece] 0 or a negative error. */
+/* http1_head.c: renders the last chunk with a trailer section of `fields`, checked. [gives *piece;
+ * NULL where the framing cannot carry them] 0 or a negative error. */
 int http1_render_trailers(struct http1_exchange *ex, const struct response_field *fields,
                           size_t count, struct piece **piece);
 
 /* http1_head.c: the whole answer to a refused request. [gives] NULL where memory is short. */
 struct piece *http1_render_refusal(struct http1 *conn, int err, bool with_body);
+
+/* http1_out.c: would the peer see that a response which ends now is cut? */
+bool http1_cut_shows(const struct http1 *conn);
 
 /* http1_out.c: operations of an exchange. */
 int http1_send_head(struct exchange *exchange, const struct response_head *head);
@@ -215,11 +221,15 @@ int http1_upgrade(struct exchange *exchange, struct slice protocol,
 /* http1_tunnel.c: the exchange that was turned into a tunnel has been given back. */
 void http1_tunnel_begin(struct http1 *conn);
 
-/* http1_tunnel.c: events of the stream in RX_TUNNEL. */
+/* http1_tunnel.c: events of the stream in RX_TUNNEL. [takes buf] */
 void http1_tunnel_read(struct http1 *conn, struct buf *buf);
 void http1_tunnel_eof(struct http1 *conn);
+void http1_tunnel_drained(struct http1 *conn);
 
-/* http1_tunnel.c: the connection is closed. */
+/* http1_tunnel.c: the server stops gracefully. */
+void http1_tunnel_stop(struct http1 *conn);
+
+/* http1_tunnel.c: the connection is closed; nothing where there is no tunnel. */
 void http1_tunnel_closed(struct http1 *conn);
 
 #endif

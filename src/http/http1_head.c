@@ -219,6 +219,10 @@ int http1_render_trailers(struct http1_exchange *ex, const struct response_field
             return err;
         }
     }
+    *piece = NULL;
+    if (ex->framing != FRAMING_CHUNKED) {
+        return 0;
+    }
     *piece = measure(&section, &size) ? piece_own(pool, size) : NULL;
     if (!*piece) {
         return ERR_NOMEM;

@@ -20,7 +20,8 @@ void http1_trim(struct http1 *conn) {
 }
 
 /* Does the present state have use for more bytes? While a response is made, the next request
- * waits in the socket: that is the back pressure. */
+ * waits in the socket: that is the back pressure. A watched one (exchange_want_abort) is read on
+ * into one buffer, for the peer's end; the wish costs nothing before the poll would change. */
 static bool wants_bytes(const struct http1 *conn) {
     switch ((enum rx)conn->rx) {
     case RX_IDLE:
@@ -33,7 +34,6 @@ static bool wants_bytes(const struct http1 *conn) {
     case RX_DRAIN:
         return true;
     case RX_DONE:
-        /* For the peer's end only; the next requests wait here, then in the socket. */
         return conn->ex && conn->ex->want_abort && conn->tx != TX_DONE &&
                (!conn->in || buf_len(conn->in) < HTTP1_WATCH_BYTES);
     case RX_TUNNEL:

@@ -86,6 +86,7 @@ int http1_send_info(struct exchange *exchange, int status, const struct response
         piece_free(&exchange->loop->pieces, piece); /* RFC 9110 section 15.2 */
         return 0;
     }
+    ex->continue_due = ex->continue_due && status != 100;
     put_out(conn, piece);
     http1_arm(conn);
     return 0;
@@ -143,15 +144,18 @@ static int fit(struct http1_exchange *ex, struct chain *body, bool last) {
     return 0;
 }
 
+bool http1_cut_shows(const struct http1 *conn) {
+    enum framing framing = conn->ex->framing;
+    return conn->tx != TX_BODY || framing == FRAMING_LENGTH || framing == FRAMING_CHUNKED;
+}
+
 /* The response cannot be completed. Where the peer will see that something is missing, by the
  * framing or because nothing came, what was sent before still arrives; else only a reset tells. */
 static void cut(struct http1 *conn) {
-    struct http1_exchange *ex = conn->ex;
-    bool shows = ex->framing == FRAMING_LENGTH || ex->framing == FRAMING_CHUNKED;
-    bool begun = conn->tx == TX_BODY;
-    ex->over = true;
+    bool shows = http1_cut_shows(conn);
+    conn->ex->over = true;
     http1_detach(conn);
-    if (!begun || shows) {
+    if (shows) {
         http1_linger(conn, CLOSE_CUT);
     } else {
         stream_close(conn->stream, CLOSE_CUT);
@@ -160,6 +164,8 @@ static void cut(struct http1 *conn) {
 
 /* The last byte of the response is on the stream. */
 static void complete(struct http1_exchange *ex) {
+    ex->server->counters.requests++;
+    ex->server->counters.bytes_written += ex->sent;
     ex->over = true;
     http1_set_tx(ex->conn, TX_DONE);
     if (!ex->running) {
@@ -208,12 +214,14 @@ int http1_send_trailers(struct exchange *exchange, const struct response_field *
         return ERR_STATE;
     }
     int err = http1_render_trailers(ex, fields, count, &piece);
+    if (err == ERR_NOMEM) {
+        cut(conn);
+    }
     if (err) {
         return err;
     }
-    if (ex->framing != FRAMING_CHUNKED) {
+    if (!piece) {
         struct chain none = {0};
-        piece_free(&exchange->loop->pieces, piece);
         return http1_send_body(exchange, &none, true);
     }
     put_out(conn, piece);

@@ -46,6 +46,7 @@ static void write_out(struct tunnel *tunnel, struct chain *chain) {
 static void want_drained(struct tunnel *tunnel) {
     struct http1 *conn = conn_of(tunnel);
     if (conn && conn->rx == RX_TUNNEL) {
+        conn->tunnel_drains = true;
         stream_want_drained(conn->stream);
         http1_arm(conn);
     }
@@ -57,20 +58,20 @@ static void finish(struct tunnel *tunnel) {
         return;
     }
     runnable_cancel(&tunnel->early);
-    buf_give(conn->in);
-    conn->in = NULL;
-    if (conn->ended) {
-        http1_finish(conn, CLOSE_WEBSOCKET);
-    } else {
-        http1_linger(conn, CLOSE_WEBSOCKET);
-    }
+    http1_linger(conn, CLOSE_WEBSOCKET);
 }
 
 static void close_now(struct tunnel *tunnel, enum close_why why) {
     struct http1 *conn = conn_of(tunnel);
-    if (conn) {
-        stream_close(conn->stream, why);
+    if (!conn) {
+        return;
     }
+    runnable_cancel(&tunnel->early);
+    if (conn->rx != RX_CLOSED) {
+        http1_set_rx(conn, RX_CLOSED);
+        http1_set_tx(conn, TX_CLOSED);
+    }
+    stream_close(conn->stream, why);
 }
 
 static size_t unsent(const struct tunnel *tunnel) {
@@ -85,8 +86,21 @@ void http1_tunnel_read(struct http1 *conn, struct buf *buf) {
 }
 
 void http1_tunnel_eof(struct http1 *conn) {
-    conn->ended = true;
     conn->tunnel->events->eof(conn->tunnel);
+}
+
+void http1_tunnel_drained(struct http1 *conn) {
+    /* The wish may have been the exchange's. */
+    if (conn->tunnel_drains) {
+        conn->tunnel_drains = false;
+        conn->tunnel->events->drained(conn->tunnel);
+    }
+}
+
+void http1_tunnel_stop(struct http1 *conn) {
+    if (!conn->ex) {
+        conn->tunnel->events->stopping(conn->tunnel);
+    }
 }
 
 void http1_tunnel_closed(struct http1 *conn) {
@@ -115,11 +129,14 @@ static void deliver_early(struct runnable *runnable) {
 void http1_tunnel_begin(struct http1 *conn) {
     struct tunnel *tunnel = conn->tunnel;
     http1_trim(conn);
+    if (conn->rx != RX_TUNNEL) {
+        return; /* its owner has ended it already */
+    }
     if (conn->in && conn->tunnel_reads) {
         loop_queue(tunnel->loop, &tunnel->early);
     }
     http1_update_reading(conn);
-    if (conn->server->state != SERVER_SERVING) {
+    if (conn->server->swept) {
         tunnel->events->stopping(tunnel);
     }
 }
@@ -143,7 +160,7 @@ int http1_upgrade(struct exchange *exchange, struct slice protocol,
     if (!conn) {
         return ERR_GONE;
     }
-    if (conn->tx != TX_WAIT || conn->rx != RX_DONE) {
+    if (conn->tx != TX_WAIT || conn->rx != RX_DONE || !ex->rules.upgrade) {
         return ERR_STATE;
     }
     struct response_head head = {.status = 101,
@@ -155,6 +172,7 @@ int http1_upgrade(struct exchange *exchange, struct slice protocol,
     if (err) {
         return err;
     }
+    conn->server->counters.requests++;
     ex->status = head.status;
     ex->over = true;
     tunnel->loop = exchange->loop;
@@ -165,6 +183,7 @@ int http1_upgrade(struct exchange *exchange, struct slice protocol,
     http1_set_rx(conn, RX_TUNNEL);
     http1_set_tx(conn, TX_TUNNEL);
     http1_set_due(conn, 0);
+    http1_update_reading(conn); /* it may have been watched */
     struct chain chain = {0};
     chain_append(&chain, piece);
     stream_write(conn->stream, &chain);

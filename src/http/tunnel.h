@@ -78,7 +78,7 @@ static inline void tunnel_want_drained(struct tunnel *tunnel) {
 }
 
 /* An orderly end: our direction ends when the output has left; the peer's end is waited for a
- * while, what it still sends is thrown away; then `closed`. No `read` comes any more. */
+ * while, what it still sends is thrown away; then `closed`. Nothing else comes any more. */
 static inline void tunnel_finish(struct tunnel *tunnel) {
     tunnel->ops->finish(tunnel);
 }

@@ -53,6 +53,7 @@ static void watch(struct stream_uv *self, int events) {
     }
     self->polled = events;
     int err = events ? uv_poll_start(&self->poll, events, on_poll) : uv_poll_stop(&self->poll);
+    loop_stir(self->stream.loop); /* the kernel is told by a turn */
     if (err) {
         stream_close(&self->stream, CLOSE_SYSTEM);
     }
@@ -262,6 +263,7 @@ static void close_stream(struct stream *stream) {
     }
     /* The poll leaves the kernel's set before the descriptor's number can be used again. */
     uv_close((uv_handle_t *)&self->poll, on_closed);
+    loop_stir(stream->loop);
     close(self->fd);
     self->fd = -1;
 }
