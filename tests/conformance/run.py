@@ -165,11 +165,27 @@ def _free_port() -> int:
         return port
 
 
-@contextmanager
-def serving(server: Server, log: Path) -> Iterator[int]:
-    """Run a server as long as the block lasts; gives its port.
+@dataclass
+class Running:
+    """A server that has been started."""
 
-    :raises ConformanceError: it did not start, or it ended before the block did.
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path  # what it says
+
+    def ended(self) -> str:
+        """How it ended, where it should still be there; empty: it is."""
+        if self.process.poll() is None:
+            return ""
+        said = self.log.read_text(errors="replace")[-4000:]
+        return f"the server ended with {self.process.returncode}:\n{said}"
+
+
+@contextmanager
+def serving(server: Server, log: Path) -> Iterator[Running]:
+    """Run a server as long as the block lasts.
+
+    :raises ConformanceError: it did not start.
     """
     port = _free_port()
     with log.open("wb") as said:
@@ -180,17 +196,16 @@ def serving(server: Server, log: Path) -> Iterator[int]:
             stderr=said,
             start_new_session=True,
         )
+    running = Running(process, port, log)
     try:
         deadline = time.monotonic() + START_SECONDS
         while not _answers(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise ConformanceError(f"the server did not start:\n{log.read_text()[-4000:]}")
+            if why := running.ended():
+                raise ConformanceError(why)
+            if time.monotonic() > deadline:
+                raise ConformanceError(f"the server does not answer; {log} has what it said")
             time.sleep(0.05)
-        yield port
-        if process.poll() is not None:
-            raise ConformanceError(
-                f"the server ended with {process.returncode}:\n{log.read_text()[-4000:]}"
-            )
+        yield running
     finally:
         process.terminate()
         try:
@@ -231,20 +246,22 @@ class Shard:
         self.returncode = client.returncode
 
 
-def run_shards(server: Server, shards: list[Shard]) -> None:
+def run_shards(server: Server, shards: list[Shard]) -> list[str]:
     """Run all shards at once, with a server each, telling how far they are.
 
-    :raises ConformanceError: a server ended, or the suite itself failed.
+    :returns: how those servers ended that did not live as long as their clients.
+    :raises ConformanceError: the suite itself failed.
     """
     total = sum(len(shard.cases) for shard in shards)
-    with ExitStack() as servers:
-        threads = []
+    with ExitStack() as stack:
+        servers, threads = [], []
         for shard in shards:
             shard.folder.mkdir(parents=True, exist_ok=True)
             for old in shard.folder.glob("*.json"):
                 old.unlink()
-            port = servers.enter_context(serving(server, shard.folder / "server.log"))
-            threads.append(threading.Thread(target=shard.run, args=(port,), daemon=True))
+            running = stack.enter_context(serving(server, shard.folder / "server.log"))
+            servers.append(running)
+            threads.append(threading.Thread(target=shard.run, args=(running.port,), daemon=True))
         for thread in threads:
             thread.start()
         told = time.monotonic()
@@ -255,9 +272,11 @@ def run_shards(server: Server, shards: list[Shard]) -> None:
                 done = sum(shard.done for shard in shards)
                 at = " and ".join(shard.at for shard in shards if shard.at)
                 print(f"{done} of {total} cases, at {at}", flush=True)
+        deaths = [why for running in servers if (why := running.ended())]
     for shard in shards:
-        if shard.returncode != 0:
+        if shard.returncode != 0 and not deaths:
             raise ConformanceError(f"the suite's client failed:\n{''.join(shard.said)[-4000:]}")
+    return deaths
 
 
 @dataclass(frozen=True)
@@ -308,14 +327,17 @@ def print_sections(verdicts: list[Verdict]) -> None:
 def print_failures(verdicts: list[Verdict], descriptions: dict[str, str]) -> None:
     """What is to be known of each case that failed."""
     for verdict in verdicts:
-        if verdict.good:
+        if verdict.good or verdict.report is None:
             continue
+        report = json.loads(verdict.report.read_text())
         print(f"\n{verdict.number} {verdict.behavior}, close: {verdict.behavior_close}")
-        print(f"  {descriptions[verdict.number]}")
-        if verdict.report is not None:
-            report = json.loads(verdict.report.read_text())
-            print(f"  {report['result']} {report['resultClose']}.")
-            print(f"  {verdict.report.relative_to(ROOT)}")
+        for line in dict.fromkeys(
+            (descriptions[verdict.number], report["result"], report["resultClose"])
+        ):
+            print(f"  {line}")
+        print(f"  {verdict.report.relative_to(ROOT)}")
+    if missing := [verdict.number for verdict in verdicts if verdict.report is None]:
+        print(f"\nnot run: {' '.join(missing)}")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -354,13 +376,14 @@ def main() -> int:
     shards = [
         Shard(OUT / f"{arguments.server}-{part}", cases[part::count]) for part in range(count)
     ]
-    run_shards(server, shards)
+    deaths = run_shards(server, shards)
     verdicts = read_verdicts(shards)
     print_sections(verdicts)
     print_failures(verdicts, descriptions)
+    print("".join(f"\n{why}" for why in deaths))
     failed = sum(not verdict.good for verdict in verdicts)
-    print(f"\n{len(verdicts) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    print(f"{len(verdicts) - failed} passed, {failed} failed")
+    return 1 if failed or deaths else 0
 
 
 if __name__ == "__main__":
