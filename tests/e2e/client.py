@@ -47,6 +47,8 @@ class Response:
     reason: str
     headers: list[tuple[str, str]]
     interim: list[int] = field(default_factory=list)
+    hints: list[list[tuple[str, str]]] = field(default_factory=list)
+    """The fields of each interim response."""
     body: bytes = b""
     framing: str = "none"
     """How the body's end was known: none, length, chunked or close."""
@@ -54,6 +56,8 @@ class Response:
     """False where the connection ended before the framing was fulfilled."""
     pieces: list[int] = field(default_factory=list)
     """The sizes of the chunks of a chunked body."""
+    trailers: list[tuple[str, str]] = field(default_factory=list)
+    """The fields behind a chunked body."""
 
     def all(self, name: str) -> list[str]:
         """Every value of that field, in order."""
@@ -112,6 +116,8 @@ class Client:
         self.sock.settimeout(PATIENCE)
         self.buffer = bytearray()
         self.ended = False
+        self.takes_trailers = False
+        """Set by a test that expects them."""
 
     def __enter__(self) -> Client:
         return self
@@ -168,22 +174,30 @@ class Client:
 
     # what the client expects
 
-    def response(self, method: str | None = "GET", *, may_be_cut: bool = False) -> Response:
+    def response(
+        self, method: str | None = "GET", *, may_be_cut: bool = False, upgrade: bool = False
+    ) -> Response:
         """Reads exactly one final response to a request of that method.
 
         :param method: None where the application says it in the field X-Method.
+        :param upgrade: the request asked for another protocol, so that 101 is final.
         :raises ProtocolError: it breaks HTTP/1.1.
         :raises CutError: the connection ended inside it; with `may_be_cut` only if inside its head.
         """
-        interim: list[int] = []
+        interim: list[Response] = []
         while True:
             answer = self._head()
             if answer.status >= 200:
                 break
             if answer.all("content-length") or answer.all("transfer-encoding"):
                 raise ProtocolError(f"{answer.status} with framing: {answer.headers}")
-            interim.append(answer.status)
-        answer.interim = interim
+            if answer.status == 101:
+                if not upgrade:
+                    raise ProtocolError(f"101 that nobody asked for: {answer.headers}")
+                return answer
+            interim.append(answer)
+        answer.interim = [info.status for info in interim]
+        answer.hints = [info.headers for info in interim]
         self._check_final_head(answer)
         try:
             self._body(answer, method or answer.get("x-method") or "GET")
@@ -359,8 +373,9 @@ class Client:
             answer.body += self._exactly(size)
             if self._exactly(2) != b"\r\n":
                 raise ProtocolError("chunk data is not followed by CRLF")
-        if trailers := self._fields():
-            raise ProtocolError(f"trailers that nobody asked for: {trailers}")
+        answer.trailers = self._fields()
+        if answer.trailers and not self.takes_trailers:
+            raise ProtocolError(f"trailers that nobody asked for: {answer.trailers}")
 
     def _close_body(self, answer: Response) -> None:
         try:

@@ -2,7 +2,7 @@
 
 `serve` starts servers, `share` gives one that is running, `shape` says how they are set up. A test
 runs on one shape; marked `@pytest.mark.matrix("threads", …)` it runs on all values of these axes,
-marked `@pytest.mark.matrix` on the whole matrix.
+marked `@pytest.mark.matrix` on all values of `harness.WHOLE`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from .harness import APPS, AXES, Server, Shape, running
+from .harness import APPS, AXES, WHOLE, Server, Shape, running
 
 Serve = Callable[..., Server]
 Share = Callable[[str], Server]
@@ -24,7 +24,7 @@ Share = Callable[[str], Server]
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SHARED] = Shared()
     config.addinivalue_line("markers", "slow: takes minutes, or means nothing, under a sanitizer")
-    config.addinivalue_line("markers", "matrix(*axes): run on all values of these axes, or of all")
+    config.addinivalue_line("markers", "matrix(*axes): run on all values of these axes")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,7 +43,7 @@ def shapes(axes: tuple[str, ...]) -> list[Shape]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "shape" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("matrix")
-        axes = () if mark is None else mark.args or tuple(AXES)
+        axes = () if mark is None else mark.args or WHOLE
         metafunc.parametrize("shape", shapes(axes), ids=str, scope="module")
 
 
@@ -142,3 +142,9 @@ def share(shape: Shape, request: pytest.FixtureRequest) -> Iterator[Share]:
 def server(share: Share) -> Server:
     """A server of tests/apps/probe.py behind wsgiref's validator, all options at their default."""
     return share("probe:checked")
+
+
+@pytest.fixture
+def asgi(share: Share) -> Server:
+    """A server of tests/apps/asgi_probe.py, all options at their default."""
+    return share("asgi_probe:app")

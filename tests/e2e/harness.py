@@ -91,16 +91,22 @@ class Shape:
     transport: str = "tcp"
     workers: int = 1
     threads: int = 1
+    loop: str = "auto"
+    """The value of --loop, for ASGI applications."""
 
     def __str__(self) -> str:
-        return f"{self.transport}-{self.workers}w-{self.threads}t"
+        return f"{self.transport}-{self.workers}w-{self.threads}t-{self.loop}".removesuffix("-auto")
 
 
 AXES: dict[str, tuple[Any, ...]] = {
     "transport": tuple(TRANSPORTS),
     "workers": (1, 2),
     "threads": (1, 4),
+    "loop": ("asyncio", "uvloop"),
 }
+
+WHOLE = ("transport", "workers", "threads")
+"""The axes of `@pytest.mark.matrix` without any; --loop means nothing to a WSGI application."""
 
 
 def command(shape: Shape, directory: Path, app: str, arguments: Sequence[str]) -> list[str]:
@@ -111,6 +117,7 @@ def command(shape: Shape, directory: Path, app: str, arguments: Sequence[str]) -
         *("--bind", transport.bind(directory)),
         *("--workers", str(shape.workers)),
         *("--threads", str(shape.threads)),
+        *(() if shape.loop == "auto" else ("--loop", shape.loop)),
         *transport.arguments,
         *arguments,
         app,
