@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import io
 import itertools
 import json
 import os
@@ -47,7 +48,7 @@ async def start(send: Send, status: int = 200, headers: Any = TEXT, **more: Any)
     await send({"type": "http.response.start", "status": status, "headers": headers, **more})
 
 
-async def body(send: Send, data: bytes = b"", more: bool = False) -> None:
+async def body(send: Send, data: Any = b"", more: bool = False) -> None:
     """Sends a piece of a response's body."""
     await send({"type": "http.response.body", "body": data, "more_body": more})
 
@@ -152,6 +153,22 @@ async def respond(scope: Scope, receive: Receive, send: Send, query: Query) -> N
         await body(send)
 
 
+class Subclass(bytes):
+    """Bytes of a type of its own."""
+
+
+async def respond_as(scope: Scope, receive: Receive, send: Send, query: Query) -> None:
+    """A body of two pieces that are no plain bytes; the first is changed once it is sent."""
+    options = dict(query)
+    size = int(options["size"])
+    store = bytearray(b"a" * size)
+    kinds = {"bytearray": store, "memoryview": memoryview(store), "subclass": Subclass(store)}
+    await start(send)
+    await body(send, kinds[options["kind"]], True)
+    store[:] = b"b" * size
+    await body(send, store)
+
+
 async def stream(scope: Scope, receive: Receive, send: Send, query: Query) -> None:
     """Pieces of `size` bytes, `count` of them or without end; notes how it ended."""
     options = dict(query)
@@ -180,6 +197,48 @@ async def drip(scope: Scope, receive: Receive, send: Send, query: Query) -> None
         await body(send, b"piece %d\n" % number, True)
         note(f"sent {number}")
     await body(send)
+
+
+async def zerocopy(scope: Scope, receive: Receive, send: Send, query: Query) -> None:
+    """Sends the file named, by http.response.zerocopysend; where that raises, `fine`.
+
+    `offset`, `count`: of the message; `seek`: where the file stands before; `times`: messages;
+    `between`: a text behind each; `kind`: what stands in the file's place.
+    """
+    options = dict(query)
+    numbers = {
+        name: int(options[name]) if options[name].lstrip("-").isdigit() else options[name]
+        for name in ("offset", "count")
+        if name in options
+    }
+    times = int(options.get("times", "1"))
+    kind = options.get("kind")
+    with open(options["file"] or os.devnull, "rb", buffering=0) as file:
+        file.seek(int(options.get("seek", "0")))
+        await start(send)
+        message = {"type": "http.response.zerocopysend", **numbers, "file": file}
+        if kind == "closed":
+            file.close()
+        elif kind:
+            message["file"] = io.BytesIO(b"data") if kind == "bytesio" else None
+        for number in range(1, times + 1):
+            more = number < times or "between" in options
+            try:
+                await send({**message, "more_body": more})
+            except Exception as error:
+                note(f"refused {type(error).__name__}: {error}")
+                await body(send, b"fine")
+                return
+            if "between" in options:
+                await body(send, options["between"].encode(), number < times)
+
+
+async def hint(scope: Scope, receive: Receive, send: Send, query: Query) -> None:
+    """A hint, and the response when a gate opens."""
+    await send({"type": "http.response.early_hint", "links": [b"</a>; rel=preload"]})
+    await gate(dict(query)["file"])
+    await start(send)
+    await body(send, b"done")
 
 
 async def wait(scope: Scope, receive: Receive, send: Send, query: Query) -> None:
@@ -502,8 +561,11 @@ ROUTES: dict[str, Handler] = {
     "/measure": measure,
     "/receives": receives,
     "/respond": respond,
+    "/respond-as": respond_as,
     "/stream": stream,
     "/drip": drip,
+    "/zerocopy": zerocopy,
+    "/hint": hint,
     "/wait": wait,
     "/disconnect": disconnect,
     "/no-cancel": no_cancel,

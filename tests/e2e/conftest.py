@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from .harness import APPS, AXES, WHOLE, Server, Shape, running
+from .harness import APPS, AXES, TRANSPORTS, WHOLE, Server, Shape, launched, running
 
 Serve = Callable[..., Server]
 Share = Callable[[str], Server]
+Refused = Callable[..., str]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -123,6 +124,24 @@ def serve(shape: Shape, room: Path) -> Iterator[Serve]:
             return server
 
         yield start
+
+
+@pytest.fixture
+def refused(shape: Shape, room: Path) -> Refused:
+    """Starts a server that must not start: `refused(app, *arguments)` gives its log.
+
+    It ends with exit code 3 and has not said that it listens.
+    """
+    count = itertools.count()
+
+    def start(app: str, *arguments: str) -> str:
+        directory = room / f"refused-{next(count)}"
+        with launched(shape, directory, app, arguments) as server:
+            assert server.await_exit() == 3, server.whole_log
+            assert TRANSPORTS[shape.transport].started.search(server.whole_log) is None
+            return server.whole_log
+
+    return start
 
 
 @pytest.fixture

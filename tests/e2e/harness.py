@@ -298,7 +298,7 @@ def environment(directory: Path, extra: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def running(
+def launched(
     shape: Shape,
     directory: Path,
     app: str,
@@ -306,17 +306,19 @@ def running(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path = APPS,
+    line: Sequence[str] | None = None,
 ) -> Iterator[Server]:
-    """A server of that shape while the context lasts; the directory is its own.
+    """A server of that shape whose start is not waited for; killed when the context ends.
 
-    The end is checked only where the context ends without an exception.
+    :param directory: its own, for sockets and what it writes.
+    :param line: the command line, where it is not that of `command`.
     """
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "tmp").mkdir()
     (directory / "events").touch()
     with open(directory / "stdout", "wb") as stdout, open(directory / "stderr", "wb") as stderr:
         process = subprocess.Popen(
-            command(shape, directory, app, arguments),
+            line or command(shape, directory, app, arguments),
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
@@ -326,8 +328,27 @@ def running(
         )
     server = Server(process, shape, directory)
     try:
+        yield server
+    finally:
+        server.kill()
+
+
+@contextmanager
+def running(
+    shape: Shape,
+    directory: Path,
+    app: str,
+    arguments: Sequence[str] = (),
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = APPS,
+    line: Sequence[str] | None = None,
+) -> Iterator[Server]:
+    """A server of that shape while the context lasts; parameters as of `launched`.
+
+    The end is checked only where the context ends without an exception.
+    """
+    with launched(shape, directory, app, arguments, env=env, cwd=cwd, line=line) as server:
         server.await_start()
         yield server
         server.stop()
-    finally:
-        server.kill()

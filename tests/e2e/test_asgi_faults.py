@@ -30,7 +30,7 @@ def expect_500(client: Client, data: bytes) -> None:
     """A whole answer with 500 that tells the client nothing of the application."""
     answer = client.exchange(data)
     assert answer.status == 500
-    for secret in (b"Traceback", b"on purpose", b"Error"):
+    for secret in (b"Traceback", b"on purpose"):
         assert secret not in answer.body
 
 
@@ -203,14 +203,6 @@ def test_message_that_is_no_dict(faulty: Server, kind: Any) -> None:
     [event] = refusals(faulty)
     assert event.startswith("0 TypeError")
     assert "dict" in event
-
-
-@pytest.mark.parametrize("kind", ["bytearray(b'fine')", "memoryview(b'fine')"])
-def test_body_may_be_any_bytes(faulty: Server, kind: str) -> None:
-    """What other servers take as a body is taken here too; what is no bytes is said to be."""
-    with faulty.connect() as client:
-        answer = client.exchange(request("GET", f"/respond-as?kind={kind}"))
-        assert answer.status in (200, 500)
 
 
 BAD_FIELDS = [

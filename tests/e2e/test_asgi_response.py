@@ -119,6 +119,16 @@ def test_headers_are_sent_as_they_are(asgi: Server) -> None:
         assert answer.all("date") == ["Sun, 06 Nov 1994 08:49:37 GMT"]
 
 
+@pytest.mark.parametrize("kind", ["bytearray", "memoryview", "subclass"])
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_body_may_be_any_bytes(asgi: Server, kind: str, size: int) -> None:
+    """Frameworks hand on what they get; what is changed after `send` was sent as it was."""
+    with asgi.connect() as client:
+        for _ in range(5):
+            answer = client.exchange(request("GET", f"/respond-as?kind={kind}&size={size}"))
+            assert answer.body == b"a" * size + b"b" * size
+
+
 def test_application_may_ask_for_the_end_of_the_connection(asgi: Server) -> None:
     with asgi.connect() as client:
         answer = client.exchange(request("GET", "/respond?piece=3&header=Connection:close"))
