@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 
 from .harness import APPS, AXES, TRANSPORTS, WHOLE, Server, Shape, launched, running
+from .ws_client import Headers, WebSocket, handshake, switched
 
 Serve = Callable[..., Server]
 Share = Callable[[str], Server]
 Refused = Callable[..., str]
+OpenSocket = Callable[..., WebSocket]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -167,3 +169,13 @@ def server(share: Share) -> Server:
 def asgi(share: Share) -> Server:
     """A server of tests/apps/asgi_probe.py, all options at their default."""
     return share("asgi_probe:app")
+
+
+@pytest.fixture
+def open_socket(asgi: Server) -> OpenSocket:
+    """Opens WebSockets to tests/apps/asgi_sockets.py: `open_socket(target, headers)`."""
+
+    def start(target: str = "/echo", headers: Headers = ()) -> WebSocket:
+        return switched(asgi.connect(), handshake(target, headers))
+
+    return start

@@ -185,6 +185,15 @@ class Server:
         """Waits until the application has noted that event that often."""
         await_true(lambda: self.events.count(event) >= count, f"the event {event!r}")
 
+    def await_event_of(self, kind: str) -> str:
+        """Waits for an event that begins so, and returns the first."""
+
+        def found() -> list[str]:
+            return [event for event in self.events if event.startswith(kind)]
+
+        await_true(lambda: bool(found()), f"an event {kind!r}")
+        return found()[0]
+
     # life
 
     def await_start(self) -> None:

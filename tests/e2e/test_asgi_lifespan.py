@@ -10,7 +10,7 @@ from .client import request
 from .conftest import Refused, Serve
 from .harness import Server, Shape, launched
 
-pytestmark = pytest.mark.matrix("workers", "loop")
+pytestmark = pytest.mark.matrix("workers")
 
 
 def serves(server: Server) -> None:
@@ -20,6 +20,7 @@ def serves(server: Server) -> None:
             assert client.exchange(request()).body == b"hello"
 
 
+@pytest.mark.matrix("workers", "loop")
 def test_scope_and_messages(serve: Serve) -> None:
     server = serve("asgi_lifespan:scope")
     serves(server)
@@ -95,6 +96,7 @@ def test_nothing_is_accepted_before_the_startup_is_complete(shape: Shape, room: 
         server.stop()
 
 
+@pytest.mark.matrix("workers", "loop")
 def test_stop_while_starting(shape: Shape, room: Path) -> None:
     with launched(shape, room / "0", "asgi_lifespan:slow", ()) as server:
         server.await_event("starting", shape.workers)
@@ -104,6 +106,7 @@ def test_stop_while_starting(shape: Shape, room: Path) -> None:
         server.check_log()
 
 
+@pytest.mark.matrix("workers", "loop")
 def test_shutdown_is_awaited(shape: Shape, room: Path) -> None:
     with launched(shape, room / "0", "asgi_lifespan:slow", ()) as server:
         (server.directory / "start").touch()
@@ -150,6 +153,7 @@ def test_shutdown_comes_after_the_last_request(serve: Serve) -> None:
     assert "end wait" in server.events
 
 
+@pytest.mark.matrix("workers", "loop")
 def test_tasks_of_the_lifespan_work_all_the_while(serve: Serve) -> None:
     server = serve("asgi_lifespan:working")
     serves(server)
@@ -158,7 +162,7 @@ def test_tasks_of_the_lifespan_work_all_the_while(serve: Serve) -> None:
     assert server.events.count("worked True") == server.shape.workers
 
 
-def test_one_worker_that_fails_at_boot_ends_them_all(refused: Refused, shape: Shape) -> None:
-    if shape.workers == 1:
-        pytest.skip("the case is about a second worker")
-    assert "only one of us" in refused("asgi_lifespan:half", "--lifespan", "on")
+def test_one_worker_that_fails_at_boot_ends_them_all(room: Path) -> None:
+    with launched(Shape(workers=2), room / "0", "asgi_lifespan:half", ()) as server:
+        assert server.await_exit() == 3
+        assert "only one of us" in server.whole_log
