@@ -185,8 +185,8 @@ async def stream(scope: Scope, receive: Receive, send: Send, query: Query) -> No
             sent += 1
         await body(send)
         note("end stream")
-    except OSError as error:
-        note(f"stream cut by {type(error).__mro__[1].__name__}")
+    except OSError:
+        note("stream cut")
 
 
 async def drip(scope: Scope, receive: Receive, send: Send, query: Query) -> None:

@@ -225,7 +225,7 @@ def test_bad_headers_are_refused(faulty: Server, name: bytes, value: bytes, rule
     faulty.await_event("performed")
     told = faulty.log + "".join(faulty.events)
     assert RULES[rule].text in told
-    assert "evil" not in told
+    assert value.decode("latin-1") not in told
     assert "secret" not in told
     still_serves(faulty)
 
