@@ -45,6 +45,12 @@ static void end(struct websocket *self) {
     loop_bury(self->tunnel.loop, &self->grave, bury);
 }
 
+static void set_timer(struct websocket *self, uint32_t ms) {
+    if (ms > 0) {
+        loop_timer_set(self->tunnel.loop, &self->timer, loop_now(self->tunnel.loop) + ms);
+    }
+}
+
 /* The connection is let go once both sides are closed. */
 static void finish_if_over(struct websocket *self) {
     if (self->in == WS_SIDE_CLOSED && self->out == WS_SIDE_CLOSED && !self->gone) {
@@ -95,10 +101,22 @@ static void shut_out(struct websocket *self, uint16_t code, struct slice reason)
     }
 }
 
-void websocket_on_close(struct websocket *self, uint16_t code, struct slice reason) {
-    websocket_shut_in(self, code, reason);
-    shut_out(self, code, SLICE(""));
+/* Answers the peer's Close. */
+static void answer_close(struct websocket *self) {
+    shut_out(self, self->code, SLICE(""));
     finish_if_over(self);
+}
+
+/* RFC 6455 section 5.5.1 lets an answer wait for what is being sent: while the user has messages
+ * to answer that came before the Close, it does, for a while. */
+void websocket_on_close(struct websocket *self, uint16_t code, struct slice reason) {
+    bool busy = self->events && (self->first || !self->want_message);
+    websocket_shut_in(self, code, reason);
+    if (busy && self->out == WS_SIDE_OPEN) {
+        set_timer(self, WEBSOCKET_ANSWER_MS);
+    } else {
+        answer_close(self);
+    }
 }
 
 void websocket_fail(struct websocket *self, int err) {
@@ -124,12 +142,6 @@ void websocket_close(struct websocket *self, uint16_t code, struct slice reason)
 
 /* --- keep-alive --- */
 
-static void set_timer(struct websocket *self, uint32_t ms) {
-    if (ms > 0) {
-        loop_timer_set(self->tunnel.loop, &self->timer, loop_now(self->tunnel.loop) + ms);
-    }
-}
-
 static void ping(struct websocket *self) {
     const struct websocket_config *config = self->pool->config;
     bool sent = websocket_send_control(self, WS_PING, SLICE("freastal")) == 0;
@@ -148,6 +160,8 @@ static void on_timer(struct loop_timer *timer) {
     struct websocket *self = LIST_OWNER(timer, struct websocket, timer);
     if (self->out == WS_SIDE_CLOSED) {
         tunnel_close(&self->tunnel, CLOSE_WEBSOCKET); /* the peer has not answered our Close */
+    } else if (self->in == WS_SIDE_CLOSED) {
+        answer_close(self);
     } else if (self->held) {
         set_timer(self, self->pool->config->ping_interval); /* its pong may wait behind these */
     } else if (self->ponging) {
@@ -218,6 +232,7 @@ static void tell_closed(struct websocket *self) {
     struct slice reason =
         self->reason ? slice_of(self->reason->bytes, self->reason->len) : SLICE("");
     self->want_message = false;
+    answer_close(self);
     self->events->closed(self->user, self->code, reason);
 }
 

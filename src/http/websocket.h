@@ -18,7 +18,9 @@
  * 4. `drained` comes once for each websocket_want_drained: when what was sent has left so far
  *    that more is welcome, or never will be. A wish for messages or drain may be taken back by
  *    websocket_unwant.
- * 5. Once the peer's side or ours is closed, websocket_send returns ERR_GONE.
+ * 5. Once our side is closed, websocket_send returns ERR_GONE. The peer's Close is answered, and
+ *    our side closed by it, when the user has taken what came before, or WEBSOCKET_ANSWER_MS
+ *    later.
  * 6. The user's pointer is good until websocket_release; the memory goes when both that and the
  *    tunnel's end have come. After websocket_release no event comes; a websocket that was not
  *    closed by then is closed with 1000 (the peer sees an orderly end).
@@ -44,7 +46,11 @@ struct websocket_config {
     bool deflate;           /* permessage-deflate where the peer offers it */
 };
 
-enum { WEBSOCKET_CLOSE_MS = 10 * 1000, WEBSOCKET_QUEUE_BYTES = 256 * 1024 };
+enum {
+    WEBSOCKET_CLOSE_MS = 10 * 1000, /* for the peer's answer to our Close */
+    WEBSOCKET_ANSWER_MS = 1000,     /* for ours to the peer's, while the user is busy */
+    WEBSOCKET_QUEUE_BYTES = 256 * 1024,
+};
 
 /* Output waiting beyond this: more is not welcome. */
 enum { WEBSOCKET_HIGH_WATER = 64 * 1024 };

@@ -80,7 +80,7 @@ static int give_up(struct websocket *self) {
 
 /* May messages still be sent? */
 static bool may_send(const struct websocket *self) {
-    return self->out == WS_SIDE_OPEN && self->in == WS_SIDE_OPEN;
+    return self->out == WS_SIDE_OPEN;
 }
 
 int websocket_send(struct websocket *self, enum websocket_kind kind, struct slice message) {
