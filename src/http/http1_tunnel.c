@@ -176,6 +176,8 @@ int http1_upgrade(struct exchange *exchange, struct slice protocol,
     ex->status = head.status;
     ex->over = true;
     tunnel->loop = exchange->loop;
+    tunnel->log = &conn->server->log;
+    tunnel->peer = &conn->peer;
     tunnel->ops = &ops;
     tunnel->carrier = conn;
     runnable_init(&tunnel->early, deliver_early);

@@ -24,8 +24,10 @@
 #include "base/buf.h"
 #include "base/chain.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "net/close_why.h"
 #include "net/loop.h"
+#include "net/peer.h"
 
 struct tunnel;
 
@@ -53,6 +55,8 @@ struct tunnel {
     const struct tunnel_events *events;
     /* read-only, set by exchange_upgrade */
     struct loop *loop;
+    struct log *log;         /* the server's */
+    const struct peer *peer; /* until `closed` */
     /* private to the protocol */
     const struct tunnel_ops *ops;
     void *carrier;         /* its connection or stream; NULL before the upgrade and once closed */

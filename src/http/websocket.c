@@ -119,8 +119,21 @@ void websocket_on_close(struct websocket *self, uint16_t code, struct slice reas
     }
 }
 
+/* The operator's line of a broken rule. */
+static void log_failure(struct websocket *self, int err) {
+    char ip[PEER_TEXT];
+    const struct peer *peer = self->tunnel.peer;
+    (void)peer_ip_text(peer, ip);
+    log_write(self->tunnel.log, LOG_LEVEL_WARNING, "closed a WebSocket of %s:%u with %u: %s",
+              peer->family == PEER_UNIX ? "unix" : ip, peer->port, ws_error_close_code(err),
+              err_text(err));
+}
+
 void websocket_fail(struct websocket *self, int err) {
     const char *text = err_text(err);
+    if (!self->gone) {
+        log_failure(self, err);
+    }
     struct slice reason = slice_of(text, strlen(text));
     reason.len = reason.len < WS_REASON_MAX ? reason.len : WS_REASON_MAX;
     websocket_shut_in(self, ws_error_close_code(err), reason);
