@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from freastal._core import ClientDisconnected
     from freastal.keywords import AsgiKeywords, Keywords
     from freastal.server import Server
 
-__all__ = ["Server", "__version__", "serve", "serve_asgi"]
+__all__ = ["ClientDisconnected", "Server", "__version__", "serve", "serve_asgi"]
 
 __version__ = "0.1.0"
 
@@ -63,9 +64,13 @@ def serve_asgi(app: str | Callable[..., Any], **options: Unpack[AsgiKeywords]) -
 
 
 def __getattr__(name: str) -> Any:
-    """Import :class:`freastal.server.Server`, and with it asyncio, only for those who want it."""
+    """Import what needs asyncio or the core only for those who want it."""
     if name == "Server":
         from freastal.server import Server
 
         return Server
+    if name == "ClientDisconnected":
+        from freastal._core import ClientDisconnected
+
+        return ClientDisconnected
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

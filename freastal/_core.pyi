@@ -38,9 +38,10 @@ class Counters(TypedDict):
     closed: dict[str, int]
     """Connections closed, by reason."""
 
-class ClientDisconnected(ConnectionError):
+class ClientDisconnected(ConnectionError):  # noqa: N818 (the name that uvicorn has)
     """Raised by an ASGI application's ``send()`` once the client has left, or the response is over
-    for another reason."""
+    for another reason.
+    """
 
 class Loop:
     """A libuv loop that turns the three beats for the workers upon it.

@@ -141,7 +141,9 @@ def test_headers(asgi: Server) -> None:
                 (name.lower().encode(), value.strip().encode("latin-1")) for name, value in fields
             ]
             assert headers_of(scope) == [*expected, (b"content-length", b"4")]
-            assert headers_of(scope_of(client, request("GET", "/scope"))) == [(b"host", b"test.example")]
+            assert headers_of(scope_of(client, request("GET", "/scope"))) == [
+                (b"host", b"test.example")
+            ]
 
 
 def test_root_path(serve: Serve) -> None:
