@@ -41,6 +41,15 @@ static PyObject *received(struct asgi_call *call) {
     return message;
 }
 
+/* Also when the call is over. [new] NULL with an exception. */
+static PyObject *disconnected(const struct asgi_ws *ws) {
+    int code = ws->code ? ws->code : CODE_VANISHED;
+    return ws->reason ? Py_BuildValue("{sssisO}", "type", "websocket.disconnect", "code", code,
+                                      "reason", ws->reason)
+                      : Py_BuildValue("{sssiss}", "type", "websocket.disconnect", "code", code,
+                                      "reason", "");
+}
+
 static int ws_receive(struct asgi_call *call, PyObject **message) {
     struct asgi_ws *ws = &call->ws;
     if (call->asgi && !ws->connected) {
@@ -59,9 +68,7 @@ static int ws_receive(struct asgi_call *call, PyObject **message) {
         exchange_want_abort(call->exchange);
         return 0;
     } else {
-        *message = Py_BuildValue("{sssHsO}", "type", "websocket.disconnect", "code",
-                                 ws->code ? ws->code : CODE_VANISHED, "reason",
-                                 ws->reason ? ws->reason : Py_None);
+        *message = disconnected(ws);
     }
     return *message ? 1 : -1;
 }

@@ -152,8 +152,8 @@ def kept(ws: WebSocket, text: str) -> int:
 
 
 def test_context_is_taken_over_or_not(open_socket: OpenSocket) -> None:
-    """The second message is smaller exactly where the server keeps its window."""
-    text = "".join(chr(0x4E00 + number * 37 % 20_000) for number in range(3000))
+    """The second message is smaller exactly where the server keeps its window, of 4 KiB."""
+    text = "".join(chr(0x4E00 + number * 37 % 20_000) for number in range(1000))
     with open_socket("/echo", offered(OFFERS[0])) as ws:
         assert kept(ws, text) < 0
     with open_socket("/echo", offered("permessage-deflate; server_no_context_takeover")) as ws:
