@@ -9,7 +9,7 @@ mkdir -p "$build"
 objects=
 for source in src/base/*.c src/net/*.c src/http/*.c src/gateway/null.c src/wire/*.c; do
     case $source in
-    *sys_macos.c | *head_sse42.c | *head_avx2.c | *dispatch_x86.c | *dispatch_generic.c) continue ;;
+    *sys_macos.c | *_sse2.c | *_sse42.c | *_avx2.c | *_x86.c | *_generic.c) continue ;;
     esac
     object="$build/$(echo "$source" | tr / _).o"
     # libuv's headers are the same on every architecture.

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "wire/authority.h"
 #include "wire/byte_class.h"
+#include "wire/field_list.h"
 
 #include "base/banned.h"
 
@@ -39,34 +40,6 @@ int http_rules_content_length(struct slice value, uint64_t *length) {
     }
     *length = sum;
     return 0;
-}
-
-/* Cuts the next element off a comma-separated list (RFC 9110 section 5.6.1), without the white
- * space around it; it may be empty. False where the list has ended. */
-static bool list_next(struct slice *list, struct slice *element) {
-    if (!list->at) {
-        return false;
-    }
-    const uint8_t *comma = list->len > 0 ? memchr(list->at, ',', list->len) : NULL;
-    size_t len = comma ? (size_t)(comma - list->at) : list->len;
-    *element = slice_of(list->at, len);
-    *list = comma ? slice_of(comma + 1, list->len - len - 1) : slice_of(NULL, 0);
-    while (element->len > 0 && byte_is_space(element->at[0])) {
-        *element = slice_of(element->at + 1, element->len - 1);
-    }
-    while (element->len > 0 && byte_is_space(element->at[element->len - 1])) {
-        element->len--;
-    }
-    return true;
-}
-
-static bool is_token(struct slice word) {
-    for (size_t i = 0; i < word.len; i++) {
-        if (!byte_is_token(word.at[i])) {
-            return false;
-        }
-    }
-    return word.len > 0;
 }
 
 /* RFC 9112 sections 6.1 and 6.3. The one value served is "chunked". A list that does not end in

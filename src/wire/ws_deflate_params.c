@@ -5,11 +5,25 @@
 
 #include "base/banned.h"
 
-/* --- the grammar of RFC 6455 section 9.1 --- */
+/* --- the grammar of RFC 6455 section 9.1 ---
+ *
+ *     extension-list  = 1#extension
+ *     extension       = token *( ";" extension-param )
+ *     extension-param = token [ "=" (token | quoted-string) ] */
+
+struct param {
+    struct slice name;
+    bool has_value;
+    struct slice value; /* what a quoted string has between the quotes */
+};
+
+static void advance(struct slice *text, size_t count) {
+    *text = slice_of(text->at + count, text->len - count);
+}
 
 static void skip_space(struct slice *text) {
-    while (text->len > 0 && (text->at[0] == ' ' || text->at[0] == '\t')) {
-        *text = slice_of(text->at + 1, text->len - 1);
+    while (text->len > 0 && byte_is_space(text->at[0])) {
+        advance(text, 1);
     }
 }
 
@@ -19,37 +33,45 @@ static bool take(struct slice *text, uint8_t c) {
     if (text->len == 0 || text->at[0] != c) {
         return false;
     }
-    *text = slice_of(text->at + 1, text->len - 1);
+    advance(text, 1);
     skip_space(text);
     return true;
 }
 
 static bool take_token(struct slice *text, struct slice *token) {
     size_t len = 0;
-    skip_space(text);
     while (len < text->len && byte_is_token(text->at[len])) {
         len++;
     }
     *token = slice_of(text->at, len);
-    *text = slice_of(text->at + len, text->len - len);
+    advance(text, len);
     return len > 0;
 }
 
-/* A token, or one in quotes: what it holds must be a token as well. */
+/* A quoted pair (RFC 9110 section 5.6.4) stays as it is: no value that means something here needs
+ * one. */
 static bool take_value(struct slice *text, struct slice *value) {
-    if (!take(text, '"')) {
+    if (text->len == 0 || text->at[0] != '"') {
         return take_token(text, value);
     }
-    return take_token(text, value) && take(text, '"');
+    for (size_t at = 1; at < text->len; at++) {
+        if (text->at[at] == '"') {
+            *value = slice_of(text->at + 1, at - 1);
+            advance(text, at + 1);
+            return true;
+        }
+        at += text->at[at] == '\\';
+    }
+    return false;
 }
 
-/* Everything up to the next comma outside of quotes. */
-static void skip_element(struct slice *text) {
-    bool quoted = false;
-    while (text->len > 0 && (quoted || text->at[0] != ',')) {
-        quoted ^= text->at[0] == '"';
-        *text = slice_of(text->at + 1, text->len - 1);
+static bool take_param(struct slice *text, struct param *param) {
+    *param = (struct param){0};
+    if (!take_token(text, &param->name)) {
+        return false;
     }
+    param->has_value = take(text, '=');
+    return !param->has_value || take_value(text, &param->value);
 }
 
 /* --- parameters --- */
@@ -66,45 +88,39 @@ static uint8_t window_bits(struct slice value) {
 }
 
 /* A parameter that may come once and has no value. */
-static bool set_flag(bool *flag, bool has_value) {
-    bool fine = !*flag && !has_value;
+static bool set_flag(bool *flag, const struct param *param) {
+    bool fine = !*flag && !param->has_value;
     *flag = true;
     return fine;
 }
 
-/* One parameter of an offer. False where it breaks a rule (RFC 7692 section 7.1). */
-static bool take_parameter(struct slice *list, struct ws_deflate_offer *offer) {
-    struct slice name;
-    struct slice value = slice_of(NULL, 0);
-    if (!take_token(list, &name)) {
-        return false;
+/* One that may come once; `without`: what it says without a value. */
+static bool set_bits(uint8_t *bits, const struct param *param, uint8_t without) {
+    bool first = *bits == 0;
+    *bits = param->has_value ? window_bits(param->value) : without;
+    return first && *bits > 0;
+}
+
+/* False where the offer is to be declined for the parameter (RFC 7692 section 7.1). */
+static bool set_param(struct ws_deflate_offer *offer, const struct param *param) {
+    if (slice_equal_nocase(param->name, SLICE("server_no_context_takeover"))) {
+        return set_flag(&offer->server_no_takeover, param);
     }
-    bool has_value = take(list, '=');
-    if (has_value && !take_value(list, &value)) {
-        return false;
+    if (slice_equal_nocase(param->name, SLICE("client_no_context_takeover"))) {
+        return set_flag(&offer->client_no_takeover, param);
     }
-    if (slice_equal_nocase(name, SLICE("server_no_context_takeover"))) {
-        return set_flag(&offer->server_no_takeover, has_value);
+    if (slice_equal_nocase(param->name, SLICE("server_max_window_bits"))) {
+        return set_bits(&offer->server_bits, param, 0);
     }
-    if (slice_equal_nocase(name, SLICE("client_no_context_takeover"))) {
-        return set_flag(&offer->client_no_takeover, has_value);
-    }
-    uint8_t bits = window_bits(value);
-    if (slice_equal_nocase(name, SLICE("server_max_window_bits"))) {
-        bool fine = offer->server_bits == 0 && bits > 0;
-        offer->server_bits = bits;
-        return fine;
-    }
-    if (slice_equal_nocase(name, SLICE("client_max_window_bits"))) {
-        bool fine = offer->client_bits == 0 && (bits > 0 || !has_value);
-        offer->client_bits = has_value ? bits : 15;
-        return fine;
+    if (slice_equal_nocase(param->name, SLICE("client_max_window_bits"))) {
+        return set_bits(&offer->client_bits, param, 15);
     }
     return false;
 }
 
 int ws_deflate_offer_next(struct slice *list, struct ws_deflate_offer *offer) {
     struct slice name;
+    struct param param;
     *offer = (struct ws_deflate_offer){0};
     while (take(list, ',')) {
     }
@@ -112,12 +128,15 @@ int ws_deflate_offer_next(struct slice *list, struct ws_deflate_offer *offer) {
         return -1;
     }
     bool fine = slice_equal_nocase(name, SLICE("permessage-deflate"));
-    while (fine && take(list, ';')) {
-        fine = take_parameter(list, offer);
+    while (take(list, ';')) {
+        if (!take_param(list, &param)) {
+            return -1;
+        }
+        fine = fine && set_param(offer, &param);
     }
-    skip_space(list);
-    fine = fine && (list->len == 0 || list->at[0] == ',');
-    skip_element(list);
+    if (list->len > 0 && list->at[0] != ',') {
+        return -1;
+    }
     return fine ? 1 : 0;
 }
 
@@ -138,7 +157,8 @@ bool ws_deflate_agree(const struct ws_deflate_offer *offer, const struct ws_defl
         .client_bits = offer->client_bits ? smaller(offer->client_bits, wishes->client_bits) : 15,
         .server_no_takeover = offer->server_no_takeover || wishes->server_no_takeover,
         .client_no_takeover = offer->client_no_takeover || wishes->client_no_takeover,
-        .names_client_bits = offer->client_bits > 0,
+        .names_server_bits = offer->server_bits > 0 ||
+                             wishes->server_bits<15, .names_client_bits = offer->client_bits> 0,
     };
     return true;
 }
@@ -165,7 +185,7 @@ size_t ws_deflate_render(const struct ws_deflate_params *params, char out[WS_DEF
     if (params->client_no_takeover) {
         at = put(out, at, SLICE("; client_no_context_takeover"));
     }
-    if (params->server_bits < 15) {
+    if (params->names_server_bits) {
         at = put_bits(out, at, SLICE("; server_max_window_bits="), params->server_bits);
     }
     if (params->names_client_bits) {

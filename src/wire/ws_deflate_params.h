@@ -16,7 +16,8 @@ struct ws_deflate_offer {
     bool client_no_takeover;
 };
 
-/* What a server would like. Bits: 9 to 15. */
+/* What a server would like. Bits: 9 to 15. A client that does not offer client_max_window_bits may
+ * not be told (section 7.1.2.2), and its window is of 15 bits. */
 struct ws_deflate_wishes {
     uint8_t server_bits;
     uint8_t client_bits;
@@ -31,6 +32,7 @@ struct ws_deflate_params {
     uint8_t client_bits;
     bool server_no_takeover; /* each message of the server stands for itself */
     bool client_no_takeover;
+    bool names_server_bits; /* the answer has server_max_window_bits: it must where it was asked */
     bool names_client_bits; /* the answer has client_max_window_bits: only where it was offered */
 };
 

@@ -23,17 +23,21 @@ static int parse_first(struct ws_frame *frame, uint8_t byte, bool deflate) {
     return (frame->opcode & CONTROL) && !frame->fin ? ERR_WS_CONTROL : 0;
 }
 
-/* The length in `count` bytes, in the fewest that hold it. 0 or a negative error. */
-static int parse_length(struct ws_frame *frame, const uint8_t *bytes, size_t count) {
+/* The length in `count` bytes, in the fewest that hold it, of which `have` are there; what more
+ * of them says is certain before the last one has come. 0 or a negative error. */
+static int parse_length(struct ws_frame *frame, const uint8_t *bytes, size_t have, size_t count) {
+    size_t known = have < count ? have : count;
     uint64_t len = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < known; i++) {
         len = len << 8 | bytes[i];
     }
     frame->len = len;
-    if (len > INT64_MAX || len < (count == 2 ? 126u : 65536u)) {
-        return ERR_WS_LENGTH;
+    if (count == 2) {
+        return known == 2 && len < 126 ? ERR_WS_LENGTH : 0;
     }
-    return 0;
+    bool too_long = known > 0 && (bytes[0] & 0x80);
+    bool too_wide = known >= 6 && len >> 8 * (known - 6) == 0; /* 16 bits would do */
+    return too_long || too_wide ? ERR_WS_LENGTH : 0;
 }
 
 ssize_t ws_frame_parse(struct ws_frame *frame, const uint8_t *bytes, size_t len, bool deflate) {
@@ -53,13 +57,7 @@ ssize_t ws_frame_parse(struct ws_frame *frame, const uint8_t *bytes, size_t len,
     }
     size_t extra = small == 126 ? 2 : small == 127 ? 8 : 0;
     frame->len = small;
-    if (extra > 0 && len > 2 && small == 127 && (bytes[2] & 0x80)) {
-        return ERR_WS_LENGTH;
-    }
-    if (len < 2 + extra) {
-        return 0;
-    }
-    err = extra > 0 ? parse_length(frame, bytes + 2, extra) : 0;
+    err = extra > 0 ? parse_length(frame, bytes + 2, len - 2, extra) : 0;
     if (err || len < 2 + extra + sizeof(frame->key)) {
         return err;
     }

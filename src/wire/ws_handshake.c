@@ -2,22 +2,21 @@
 #include "wire/ws_handshake.h"
 
 #include "base/err.h"
-#include "wire/byte_class.h"
+#include "wire/field_list.h"
 
 #include "base/banned.h"
 
 bool ws_protocol_next(struct slice *list, struct slice *token) {
-    size_t at = 0;
-    while (at < list->len && (list->at[at] == ',' || list->at[at] == ' ' || list->at[at] == '\t')) {
-        at++;
+    struct slice rest = *list;
+    while (list_next(&rest, token)) {
+        if (token->len > 0) {
+            bool good = is_token(*token);
+            *list = good ? rest : *list;
+            return good;
+        }
     }
-    size_t begin = at;
-    while (at < list->len && byte_is_token(list->at[at])) {
-        at++;
-    }
-    *token = slice_of(list->at + begin, at - begin);
-    *list = slice_of(list->at + at, list->len - at);
-    return token->len > 0;
+    *list = rest;
+    return false;
 }
 
 /* One value, or the number of fields with that name. */
@@ -53,11 +52,11 @@ static struct fields look(const struct head *head, const uint8_t *bytes, struct 
     for (uint32_t i = 0; i < head->field_count; i++) {
         const struct field *field = &head->fields[i];
         struct slice value = field_value(field, bytes);
-        struct slice token;
+        struct slice element;
         switch (field->id) {
         case HEADER_UPGRADE:
-            while (ws_protocol_next(&value, &token)) {
-                fields.websocket |= slice_equal_nocase(token, SLICE("websocket"));
+            while (list_next(&value, &element)) {
+                fields.websocket |= slice_equal_nocase(element, SLICE("websocket"));
             }
             break;
         case HEADER_SEC_WEBSOCKET_KEY:

@@ -30,7 +30,8 @@ struct ws_offer {
 int ws_handshake_check(const struct head *head, const uint8_t *bytes,
                        const struct request_rules *rules, struct ws_offer *offer);
 
-/* Takes the next token off a list of subprotocols; false at its end, or at what is no token. */
+/* Takes the next token off a list of subprotocols, past empty elements. False at its end, where
+ * list->len is 0, and at an element that is no token. [borrows token of list] */
 bool ws_protocol_next(struct slice *list, struct slice *token);
 
 /* The first offer of permessage-deflate that can be served; `params->on` is false where there is
