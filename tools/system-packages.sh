@@ -35,6 +35,11 @@ want python3-dev has_header
 want python3-venv "$python" -c 'import venv, ensurepip'
 
 if [ "$task" = test ]; then
+    # The distribution's own Python leaves CPython's tests out; others bring them or have none.
+    testsuite=$("$python" -c 'import sys
+if sys.base_prefix == "/usr":
+    print("libpython%d.%d-testsuite" % sys.version_info[:2])')
+    [ -z "$testsuite" ] || want "$testsuite" "$python" -c 'import test.test_asyncio'
     want curl command -v curl
     want clang command -v clang
     want clang-format command -v clang-format
