@@ -1,7 +1,7 @@
 /* The compressor and the decompressor of one WebSocket (RFC 7692 section 7.2), by zlib.
  *
  * Neither is there before its first message, nor, without context take-over, between messages.
- * Windows of 12 bits and memLevel 5 bound them to 24 KiB and 11 KiB (measured: DECISIONS). Any
+ * Windows of 12 bits and memLevel 5 bound them (docs/DECISIONS.md 31). Any
  * beat, one thread. */
 #ifndef HTTP_WS_DEFLATE_H
 #define HTTP_WS_DEFLATE_H
