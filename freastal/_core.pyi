@@ -81,7 +81,8 @@ class Loop:
         """Let signals end a turn that waits.
 
         :param forward: a descriptor that gets the same bytes; -1 for none.
-        :returns: the descriptor for :func:`signal.set_wakeup_fd`, always the same.
+        :returns: the descriptor for :func:`signal.set_wakeup_fd`, always the same; -1 in a forked
+            child, where the loop is the parent's.
         :raises OSError: it could not be made.
         """
 

@@ -368,8 +368,11 @@ static PyObject *method_unwatch(PyObject *object, PyObject *unused) {
 static PyObject *method_signal_fd(PyObject *object, PyObject *forward) {
     struct py_loop *self = (struct py_loop *)object;
     long forward_fd = PyLong_AsLong(forward);
-    if ((forward_fd == -1 && PyErr_Occurred()) || check_usable(self) < 0) {
+    if ((forward_fd == -1 && PyErr_Occurred()) || py_loop_make(self) < 0) {
         return NULL;
+    }
+    if (py_loop_is_inherited(self)) {
+        return PyLong_FromLong(-1);
     }
     if (self->signal_fd < 0) {
         uv_file ends[2];

@@ -6,8 +6,11 @@ The modules of the interpreter's ``test.test_asyncio`` that make event loops; ea
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +77,7 @@ def run(module: str, cases: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         for which in ("stock", "ours")
     ]
@@ -82,7 +86,8 @@ def run(module: str, cases: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         try:
             output, errors = process.communicate(timeout=PATIENCE)
         finally:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # a case that failed may leave its own
         assert process.returncode == 0, errors
         results.append(json.loads(output.splitlines()[-1]))
     return results[0], results[1]
