@@ -37,11 +37,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module", params=["wsgi", "asgi"])
+def interface(request: pytest.FixtureRequest) -> str:
+    """Which of the site's two applications is served."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def started(shape: Shape, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def started(
+    shape: Shape, interface: str, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """`freastal config.wsgi` in the site's directory; `application` is the name it looks for."""
     room = tmp_path_factory.mktemp("server") / "0"
-    with running(shape, room, "config.wsgi", cwd=SITE, env={"SITE_DATA": str(data)}) as server:
+    env = {"SITE_DATA": str(data)}
+    with running(shape, room, f"config.{interface}", cwd=SITE, env=env) as server:
+        assert f"config.{interface} ({interface})" in server.whole_log
         yield server
 
 
