@@ -20,6 +20,7 @@ struct seen {
     bool server;
     bool close;
     bool has_length;
+    bool trailers; /* they may follow: not seen but known before */
     uint64_t length;
 };
 
@@ -100,11 +101,11 @@ static int put_field(uint8_t **at, const struct response_field *field, int statu
                      struct seen *seen) {
     enum header_id id;
     int err = http_rules_response_field(field->name, field->value, &id);
-    if (err == ERR_RESPONSE_HOP) {
+    if (err == ERR_RESPONSE_HOP && !(id == HEADER_TRAILER && seen->trailers)) {
         seen->close |= id == HEADER_CONNECTION && slice_equal_nocase(field->value, SLICE("close"));
         return 0;
     }
-    if (err) {
+    if (err && err != ERR_RESPONSE_HOP) {
         return err;
     }
     if (id == HEADER_CONTENT_LENGTH) {
@@ -173,7 +174,8 @@ static uint8_t *put_own_lines(uint8_t *at, struct http1_exchange *ex,
 int http1_render_head(struct http1_exchange *ex, const struct response_head *head,
                       enum http1_head_kind kind, struct slice protocol, struct piece **piece) {
     struct piece_pool *pool = &ex->exchange.loop->pieces;
-    struct seen seen = {0};
+    struct seen seen = {.trailers =
+                            kind == HEAD_FINAL && ex->head.minor == 1 && head->content_length < 0};
     size_t size;
     int err = http_rules_reason(head->reason);
     if (err) {

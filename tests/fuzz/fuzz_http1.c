@@ -3,7 +3,8 @@
  * The input is what the peer sends, so that the corpus of requests (tests/corpus) seeds it. A byte
  * 0xFF begins an order instead: what it says, and an argument (see `orders`); 0xFF 0xFF is the byte
  * itself. Orders move the clock, the peer's window and its end, choose what the gateway does, call
- * its operations from outside of events, stop the server and let allocations fail.
+ * its operations from outside of events, turn an exchange into a tunnel, stop the server and let
+ * allocations fail.
  *
  * What must hold: the assertions of the states; the laws of streams and exchanges (the fakes watch
  * them); every response is well framed, in order, and complete only where the gateway completed it;
@@ -15,6 +16,7 @@
 
 #include "base/err.h"
 #include "faults.h"
+#include "http/fake_tunnel.h"
 #include "http/http1.h"
 #include "http/response.h"
 #include "http/rig.h"
@@ -25,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 enum { ORDER = 0xFF };
 
 static struct rig rig;
+static struct fake_tunnel tunnel;
 static uint8_t filler[70000];
 
 /* --- oracles --- */
@@ -60,6 +63,12 @@ static unsigned judge_output(void) {
         }
         output.at += used;
         output.len -= (size_t)used;
+        if (response.status == 101) {
+            /* the rest is the tunnel's, and nothing else's */
+            MUST(tunnel.tunnel.ops != NULL);
+            MUST(output.len <= tunnel.written);
+            break;
+        }
         if (response.status >= 400) {
             /* a refusal: the last words */
             MUST(rig.server.counters.refused == 1);
@@ -108,6 +117,7 @@ static void order_end(uint8_t argument) {
 static void order_when(uint8_t argument) {
     rig.gateway.when = (enum fake_when)(argument % 3);
     rig.gateway.pulls = argument & 4;
+    rig.gateway.watches = argument & 8;
     rig.gateway.reset_at_start = (argument & 0xF8) == 0xF8;
 }
 
@@ -124,13 +134,44 @@ static void order_answer(uint8_t argument) {
     rig.gateway.head.field_count = (argument & 0xC0) == 0xC0;
 }
 
+/* The last is forbidden in trailers, and left out of interim responses and switches. */
+static const struct response_field some_fields[] = {
+    {{(const uint8_t *)"Link", 4}, {(const uint8_t *)"</a>", 4}},
+    {{(const uint8_t *)"X-Sum", 5}, {(const uint8_t *)"1", 1}},
+    {{(const uint8_t *)"Content-Length", 14}, {(const uint8_t *)"3", 1}},
+};
+
+static void order_tunnel(uint8_t argument) {
+    if (!tunnel.open) {
+        return;
+    }
+    switch (argument % 6) {
+    case 0:
+    case 1:
+        fake_tunnel_read(&tunnel, argument % 6 == 0);
+        break;
+    case 2:
+        fake_tunnel_write(&tunnel, slice_of(filler, (size_t)argument * 256 + 1));
+        break;
+    case 3:
+        fake_tunnel_want_drained(&tunnel);
+        break;
+    case 4:
+        fake_tunnel_finish(&tunnel);
+        break;
+    default:
+        fake_tunnel_close(&tunnel, CLOSE_PING_TIMEOUT);
+        break;
+    }
+}
+
 static void order_operation(uint8_t argument) {
     struct exchange *exchange = rig.gateway.open;
     if (!exchange) {
         return;
     }
     const struct fake_job *job = exchange->job;
-    switch (argument % 6) {
+    switch (argument % 10) {
     case 0:
         fake_send_head(&rig.gateway, exchange, &rig.gateway.head);
         break;
@@ -149,6 +190,20 @@ static void order_operation(uint8_t argument) {
         break;
     case 4:
         fake_want_drained(&rig.gateway, exchange);
+        break;
+    case 5:
+        fake_send_info(&rig.gateway, exchange, 95 + argument / 10, some_fields, argument & 3);
+        break;
+    case 6:
+        if (fake_send_trailers(&rig.gateway, exchange, some_fields, argument & 3) == ERR_STATE) {
+            fake_send_head(&rig.gateway, exchange, &rig.gateway.head);
+        }
+        break;
+    case 7:
+        fake_want_abort(&rig.gateway, exchange);
+        break;
+    case 8:
+        fake_tunnel_upgrade(&tunnel, exchange, some_fields, argument & 3);
         break;
     default:
         fake_reset(&rig.gateway, exchange);
@@ -170,7 +225,7 @@ static void order_slow(uint8_t argument) {
 
 static void (*const orders[])(uint8_t argument) = {
     order_turns,  order_time,      order_step, order_window, order_end,  order_when,
-    order_answer, order_operation, order_stop, order_fault,  order_slow,
+    order_answer, order_operation, order_stop, order_fault,  order_slow, order_tunnel,
 };
 
 /* --- a run --- */
@@ -221,6 +276,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
         .access_log_fd = len % 2 ? null_fd : -1,
     };
     rig.gateway.when = FAKE_AFTER_BODY;
+    fake_tunnel_init(&tunnel, &rig.gateway);
     rig_open(&rig);
     run(bytes, len);
     rig_settle(&rig);

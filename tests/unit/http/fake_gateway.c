@@ -11,7 +11,7 @@ static struct fake_gateway *own(struct exchange *exchange) {
     return LIST_OWNER(exchange->gateway, struct fake_gateway, gateway);
 }
 
-static void note(struct fake_gateway *gateway, struct slice text) {
+void fake_note(struct fake_gateway *gateway, struct slice text) {
     MUST(text.len <= sizeof(gateway->journal) - gateway->journal_len);
     if (text.len > 0) {
         memcpy(gateway->journal + gateway->journal_len, text.at, text.len);
@@ -116,6 +116,57 @@ void fake_reset(struct fake_gateway *gateway, struct exchange *exchange) {
     gateway->operating = false;
 }
 
+int fake_send_info(struct fake_gateway *gateway, struct exchange *exchange, int status,
+                   const struct response_field *fields, size_t count) {
+    gateway->operating = true;
+    int err = exchange_send_info(exchange, status, fields, count);
+    gateway->operating = false;
+    return seen(gateway, err);
+}
+
+/* Does the exchange live on behind this error of the last operation of a response? */
+static bool lives_on(int err) {
+    switch (err) {
+    case 0:
+    case ERR_NOMEM:
+    case ERR_RESPONSE_SHORT:
+        return false;
+    default:
+        return true;
+    }
+}
+
+int fake_send_trailers(struct fake_gateway *gateway, struct exchange *exchange,
+                       const struct response_field *fields, size_t count) {
+    struct fake_record *record = ((struct fake_job *)exchange->job)->record;
+    gateway->operating = true;
+    int err = exchange_send_trailers(exchange, fields, count);
+    gateway->operating = false;
+    if (!lives_on(err)) {
+        record->answered = !err;
+        gateway->answers += record->answered;
+        end_job(gateway, exchange);
+    }
+    return seen(gateway, err);
+}
+
+void fake_want_abort(struct fake_gateway *gateway, struct exchange *exchange) {
+    gateway->operating = true;
+    exchange_want_abort(exchange);
+    gateway->operating = false;
+}
+
+int fake_upgrade(struct fake_gateway *gateway, struct exchange *exchange,
+                 const struct response_field *fields, size_t count, struct tunnel *tunnel) {
+    gateway->operating = true;
+    int err = exchange_upgrade(exchange, SLICE("websocket"), fields, count, tunnel);
+    gateway->operating = false;
+    if (!err) {
+        end_job(gateway, exchange);
+    }
+    return seen(gateway, err);
+}
+
 void fake_answer(struct fake_gateway *gateway, struct exchange *exchange) {
     if (fake_send_head(gateway, exchange, &gateway->head)) {
         fake_reset(gateway, exchange);
@@ -142,13 +193,18 @@ static void on_start(struct exchange *exchange, const struct request *request) {
     gateway->open = exchange;
     gateway->starts++;
     MUST(request->peer != NULL && request->local != NULL);
-    note(gateway, SLICE("start "));
-    note(gateway, head_method(request->head, request->bytes));
-    note(gateway, SLICE(" "));
-    note(gateway, head_target(request->head, request->bytes));
-    note(gateway, SLICE("\n"));
+    fake_note(gateway, SLICE("start "));
+    fake_note(gateway, head_method(request->head, request->bytes));
+    fake_note(gateway, SLICE(" "));
+    fake_note(gateway, head_target(request->head, request->bytes));
+    fake_note(gateway, SLICE("\n"));
+    if (gateway->watches) {
+        fake_want_abort(gateway, exchange);
+    }
     if (gateway->reset_at_start) {
         fake_reset(gateway, exchange);
+    } else if (gateway->at_start) {
+        gateway->at_start(gateway, exchange);
     } else if (gateway->when == FAKE_AT_START) {
         fake_answer(gateway, exchange);
     } else if (gateway->when == FAKE_AFTER_BODY) {
@@ -164,9 +220,9 @@ static void on_body(struct exchange *exchange, struct slice piece, bool last) {
     MUST(piece.len > 0 || last);
     job->want_body = false;
     job->had_last = last;
-    note(gateway, piece);
+    fake_note(gateway, piece);
     if (last) {
-        note(gateway, SLICE("|last\n"));
+        fake_note(gateway, SLICE("|last\n"));
     }
     if (gateway->when == FAKE_AFTER_BODY) {
         if (last) {
@@ -184,21 +240,26 @@ static void on_drained(struct exchange *exchange) {
     MUST(job->want_drained);
     job->want_drained = false;
     own(exchange)->drains++;
-    note(own(exchange), SLICE("drained\n"));
+    fake_note(own(exchange), SLICE("drained\n"));
 }
 
 static void on_abort(struct exchange *exchange) {
     struct fake_gateway *gateway = own(exchange);
     told(exchange);
     gateway->aborts++;
-    note(gateway, SLICE("abort\n"));
+    fake_note(gateway, SLICE("abort\n"));
     /* nothing can be sent any more */
     MUST(exchange_send_head(exchange, &gateway->head) == ERR_GONE);
     struct chain none;
     chain_init(&none);
     MUST(exchange_send_body(exchange, &none, true) == ERR_GONE);
+    MUST(exchange_send_info(exchange, 103, NULL, 0) == ERR_GONE);
+    MUST(exchange_send_trailers(exchange, NULL, 0) == ERR_GONE);
+    MUST(exchange_upgrade(exchange, SLICE("websocket"), NULL, 0, NULL) == ERR_GONE);
+    MUST(exchange_unsent(exchange) == 0);
     exchange_want_body(exchange);
     exchange_want_drained(exchange);
+    exchange_want_abort(exchange);
     end_job(gateway, exchange);
 }
 
@@ -216,6 +277,9 @@ void fake_gateway_init(struct fake_gateway *gateway) {
     gateway->body = SLICE("");
     gateway->reset_at_start = false;
     gateway->pulls = false;
+    gateway->watches = false;
+    gateway->at_start = NULL;
+    gateway->user = NULL;
     gateway->open = NULL;
     memset(gateway->jobs, 0, sizeof(gateway->jobs));
     gateway->starts = 0;

@@ -40,7 +40,11 @@ struct fake_gateway {
     struct response_head head;
     struct slice body;
     bool reset_at_start;
-    bool pulls; /* asks for the next piece of the body while it still reads the last */
+    bool pulls;   /* asks for the next piece of the body while it still reads the last */
+    bool watches; /* exchange_want_abort at each start */
+    /* what `start` does besides; NULL: as `when` says */
+    void (*at_start)(struct fake_gateway *gateway, struct exchange *exchange);
+    void *user; /* the test's */
     /* what happened */
     struct exchange *open; /* the last that was started and is not over; else NULL */
     struct fake_job jobs[FAKE_JOBS];
@@ -69,7 +73,17 @@ int fake_send_body(struct fake_gateway *gateway, struct exchange *exchange, stru
                    bool last);
 void fake_want_body(struct fake_gateway *gateway, struct exchange *exchange);
 void fake_want_drained(struct fake_gateway *gateway, struct exchange *exchange);
+int fake_send_info(struct fake_gateway *gateway, struct exchange *exchange, int status,
+                   const struct response_field *fields, size_t count);
+int fake_send_trailers(struct fake_gateway *gateway, struct exchange *exchange,
+                       const struct response_field *fields, size_t count);
+void fake_want_abort(struct fake_gateway *gateway, struct exchange *exchange);
+int fake_upgrade(struct fake_gateway *gateway, struct exchange *exchange,
+                 const struct response_field *fields, size_t count, struct tunnel *tunnel);
 void fake_reset(struct fake_gateway *gateway, struct exchange *exchange);
+
+/* Writes into the journal. */
+void fake_note(struct fake_gateway *gateway, struct slice text);
 
 /* The journal so far; it begins anew. [borrows until the next event] */
 struct slice fake_journal(struct fake_gateway *gateway);

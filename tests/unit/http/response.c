@@ -80,21 +80,40 @@ static bool field(struct slice line, struct response *response) {
     }
     if (slice_equal_nocase(name, SLICE("connection"))) {
         response->closes = slice_equal(value, SLICE("close"));
-        return response->closes || slice_equal(value, SLICE("keep-alive"));
+        bool switches = response->status == 101 && slice_equal(value, SLICE("Upgrade"));
+        return response->closes || switches || slice_equal(value, SLICE("keep-alive"));
     }
     return true;
+}
+
+/* The trailer section and the empty line: 1: whole, 0: not yet, -1: malformed. */
+static int trailers(struct slice *bytes) {
+    struct response none = {0};
+    struct slice line;
+    while (take_line(bytes, &line)) {
+        if (line.len == 0) {
+            return 1;
+        }
+        if (!field(line, &none) || none.has_length || none.chunked || none.closes) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 /* 1: whole, 0: not yet, -1: malformed. */
 static int chunks(struct slice *bytes, struct response *response) {
     struct slice line;
     size_t size;
-    do {
+    for (;;) {
         if (!take_line(bytes, &line)) {
             return bytes->len > 18 ? -1 : 0;
         }
         if (!number(line, 16, &size)) {
             return -1;
+        }
+        if (size == 0) {
+            return trailers(bytes);
         }
         if (bytes->len < size || bytes->len - size < 2) {
             return 0;
@@ -104,8 +123,7 @@ static int chunks(struct slice *bytes, struct response *response) {
         }
         response->body_len += size;
         skip(bytes, size + 2);
-    } while (size > 0);
-    return 1;
+    }
 }
 
 /* 1: whole, 0: not yet, -1: malformed. RFC 9112 section 6.3. */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "faults.h"
+#include "http/fake_tunnel.h"
 #include "http/response.h"
 #include "http/rig_test.h"
 
@@ -93,6 +94,54 @@ static void run_short(struct rig *rig) {
     rig_send(rig, SLICE(GET("/a") GET("/b")));
 }
 
+/* Early hints, and trailers behind what a watched exchange has sent. */
+static void run_trailers(struct rig *rig) {
+    static const struct response_field large = {{(const uint8_t *)"X", 1}, {filler, 3000}};
+    rig->gateway.watches = true;
+    rig_send(rig, SLICE(GET("/a") GET("/b")));
+    for (int i = 0; i < 2 && rig->gateway.open; i++) {
+        struct exchange *exchange = rig->gateway.open;
+        fake_send_info(&rig->gateway, exchange, 103, &large, 1);
+        if (fake_send_head(&rig->gateway, exchange, &rig->gateway.head)) {
+            fake_reset(&rig->gateway, exchange);
+        }
+        if (rig->gateway.open) {
+            fake_send_body(&rig->gateway, exchange, SLICE("piece"), false);
+        }
+        if (rig->gateway.open) {
+            fake_send_trailers(&rig->gateway, exchange, &large, 1);
+        }
+        rig_settle(rig);
+    }
+}
+
+/* What it says behind the switch is not HTTP. */
+static void run_tunnel(struct rig *rig) {
+    static struct fake_tunnel tunnel;
+    fake_tunnel_init(&tunnel, &rig->gateway);
+    rig->gateway.watches = true;
+    rig_send(rig, SLICE(GET("/a")));
+    if (rig->gateway.open) {
+        fake_answer(&rig->gateway, rig->gateway.open);
+    }
+    rig_send(rig, SLICE("GET /b HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n"
+                        "Upgrade: websocket\r\n\r\nearly"));
+    if (rig->gateway.open) {
+        fake_tunnel_upgrade(&tunnel, rig->gateway.open, NULL, 0);
+    }
+    if (tunnel.open) {
+        fake_tunnel_read(&tunnel, true);
+    }
+    rig_send(rig, SLICE("later"));
+    if (tunnel.open) {
+        fake_tunnel_write(&tunnel, SLICE("piece"));
+    }
+    rig_settle(rig);
+    if (tunnel.open) {
+        fake_tunnel_finish(&tunnel);
+    }
+}
+
 static const struct scenario scenarios[] = {
     {"keep-alive", run_keep_alive, FAKE_AT_START, 5, 5, 3, 0},
     {"bodies", run_bodies, FAKE_AFTER_BODY, -1, 5, 2, 0},
@@ -103,6 +152,8 @@ static const struct scenario scenarios[] = {
     {"refusals", run_refusals, FAKE_AT_START, 5, 5, 1, 0},
     {"body too large", run_body_too_large, FAKE_AFTER_BODY, 5, 5, 0, 8},
     {"short", run_short, FAKE_AT_START, 10, 10, 0, 0},
+    {"trailers", run_trailers, FAKE_NEVER, -1, 5, 2, 0},
+    {"tunnel", run_tunnel, FAKE_NEVER, 5, 5, 1, 0},
 };
 
 /* Complete answers with status 200 in the output, each of which must be what it should be. */
@@ -115,6 +166,9 @@ static unsigned complete_answers(struct rig *rig, const struct scenario *scenari
         ssize_t used = response_read(output, false, ended, &response);
         CHECK(used >= 0);
         if (used <= 0) {
+            break;
+        }
+        if (response.status == 101) {
             break;
         }
         if (response.status == 200) {

@@ -250,6 +250,31 @@ TEST(stop_and_start_around_a_request_cost_nothing) {
     rig_end(&rig);
 }
 
+static void count_stir(void *arg) {
+    (*(int *)arg)++;
+}
+
+/* libuv tells the kernel in a turn only: whoever waits on the loop's behalf must know. */
+TEST(what_changes_between_turns_stirs) {
+    struct rig rig;
+    int stirs = 0;
+    rig_begin(&rig);
+    rig.loop.hooks.arg = &stirs;
+    loop_on_stir(&rig.loop, count_stir);
+    stream_read_start(rig.stream);
+    CHECK_INT(stirs, 1);
+    turn(&rig);
+    stream_read_stop(rig.stream);
+    stream_read_start(rig.stream); /* the poll stays as it is */
+    CHECK_INT(stirs, 1);
+    stream_close(rig.stream, CLOSE_DONE);
+    CHECK_INT(stirs, 2);
+    loop_on_stir(&rig.loop, NULL);
+    rig.loop.hooks.arg = NULL;
+    turn_until_closed(&rig);
+    rig_end(&rig);
+}
+
 TEST(a_stop_takes_effect_when_bytes_come) {
     struct rig rig;
     rig_begin(&rig);
