@@ -1,47 +1,32 @@
-/* See tasks.h. */
+/* Tasks of an asyncio loop; see tasks.h. */
 #include "ext/tasks.h"
 
 #include "base/banned.h"
 
-/* A tuple of interned strings, as keywords must be. [new] NULL with an exception. */
-static PyObject *intern(PyObject *names) {
-    for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); i++) {
-        PyObject *name = Py_NewRef(PyTuple_GET_ITEM(names, i));
-        PyUnicode_InternInPlace(&name);
-        PyTuple_SetItem(names, i, name); /* steals name */
-    }
-    return names;
+/* [new] the task, which copies the current context by itself; NULL with an exception. */
+static PyObject *new_task(const struct tasks *tasks, PyObject *coroutine, PyObject *words) {
+    PyObject *args = PyTuple_Pack(1, coroutine);
+    PyObject *task = args ? PyObject_Call(tasks->task, args, words) : NULL;
+    Py_XDECREF(args);
+    return task;
+}
+
+static PyObject *begin_later(const struct tasks *tasks, PyObject *coroutine) {
+    return new_task(tasks, coroutine, tasks->words);
 }
 
 /* --- a task's first step --- */
 
 #if PY_VERSION_HEX >= 0x030c0000
 
-/* A tuple of interned strings, as keywords must be. [new] NULL with an exception. */
-static PyObject *make_task_names(PyObject *loop) {
-    (void)loop;
-    return intern(Py_BuildValue("(sss)", "loop", "context", "eager_start"));
-}
-
-/* [new] NULL with an exception. */
-static PyObject *new_task(const struct tasks *tasks, PyObject *coroutine, bool eager) {
-    PyObject *context = PyContext_CopyCurrent();
-    if (!context) {
-        return NULL;
-    }
-    PyObject *args[5] = {NULL, coroutine, tasks->loop, context, eager ? Py_True : Py_False};
-    PyObject *task = PyObject_Vectorcall(tasks->task, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                         tasks->task_names);
-    Py_DECREF(context);
-    return task;
+static int add_words(struct tasks *tasks) {
+    tasks->eager_words = PyDict_Copy(tasks->words);
+    return tasks->eager_words ? PyDict_SetItemString(tasks->eager_words, "eager_start", Py_True)
+                              : -1;
 }
 
 static PyObject *begin_here(const struct tasks *tasks, PyObject *coroutine) {
-    return new_task(tasks, coroutine, true);
-}
-
-static PyObject *begin_later(const struct tasks *tasks, PyObject *coroutine) {
-    return new_task(tasks, coroutine, false);
+    return new_task(tasks, coroutine, tasks->eager_words);
 }
 
 /* Any running loop of asyncio's kind has them. */
@@ -52,37 +37,62 @@ static bool is_eager(const struct tasks *tasks) {
 #else
 
 /* A name of its own would be formatted for each task (CPython 3.12 leaves that until it is asked
- * for): 1,450 instructions of a request (bench/instructions.py). The dict is what the type would
- * make of keywords for each call. */
-static PyObject *make_task_names(PyObject *loop) {
-    return Py_BuildValue("{sOss}", "loop", loop, "name", "request");
+ * for): 1,450 instructions of a request (bench/instructions.py). */
+static int add_words(struct tasks *tasks) {
+    PyObject *name = PyUnicode_InternFromString("request");
+    int result = name ? PyDict_SetItemString(tasks->words, "name", name) : -1;
+    Py_XDECREF(name);
+    return result;
 }
 
-/* Copies the current context by itself. */
-static PyObject *begin_later(const struct tasks *tasks, PyObject *coroutine) {
-    PyObject *args = PyTuple_Pack(1, coroutine);
-    PyObject *task = args ? PyObject_Call(tasks->task, args, tasks->task_names) : NULL;
-    Py_XDECREF(args);
-    return task;
-}
-
-/* Carries out the call that was caught. [steals step and context] */
-static void run_step(PyObject *step, PyObject *context) {
-    PyObject *done = NULL;
-    if (PyContext_Enter(context) == 0) {
-        done = PyObject_CallNoArgs(step);
-        if (!done) {
-            PyErr_WriteUnraisable(step);
-        }
-        if (PyContext_Exit(context) < 0) {
-            PyErr_WriteUnraisable(step);
-        }
-    } else {
-        PyErr_WriteUnraisable(step);
+/* Is `step` a step of `task`? Something else may have called call_soon while the task was made: a
+ * finalizer, if the memory that it took set off the garbage collector. False with an exception
+ * where that cannot be said. */
+static bool is_step_of(const struct tasks *tasks, PyObject *step, PyObject *task) {
+    PyObject *owner = PyObject_GetAttr(step, tasks->self_name);
+    if (!owner && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear(); /* any callable */
     }
+    Py_XDECREF(owner);
+    return owner == task;
+}
+
+/* What was caught is not ours: it is scheduled after all. 0, or -1 with an exception. */
+static int schedule(const struct tasks *tasks, PyObject *callback, PyObject *context) {
+    PyObject *call_soon = PyObject_GetAttrString(tasks->loop, "call_soon");
+    PyObject *names = call_soon ? Py_BuildValue("(s)", "context") : NULL;
+    PyObject *const args[] = {callback, context};
+    PyObject *handle = names ? PyObject_Vectorcall(call_soon, args, 1, names) : NULL;
+    int result = handle ? 0 : -1;
+    Py_XDECREF(call_soon);
+    Py_XDECREF(names);
+    Py_XDECREF(handle);
+    return result;
+}
+
+/* Carries out the step that was caught. 0, or -1 with SystemExit or KeyboardInterrupt: the task
+ * keeps all others. */
+static int run_step(PyObject *step, PyObject *context) {
+    if (PyContext_Enter(context) < 0) {
+        return -1;
+    }
+    PyObject *done = PyObject_CallNoArgs(step);
+    PyObject *raised = done ? NULL : py_take_exception();
+    int result = PyContext_Exit(context);
     Py_XDECREF(done);
-    Py_DECREF(step);
-    Py_DECREF(context);
+    if (raised) {
+        PyErr_Clear();
+        py_give_exception(raised); /* steals */
+        result = -1;
+    }
+    return result;
+}
+
+static int carry_out(const struct tasks *tasks, PyObject *task, PyObject *step, PyObject *context) {
+    if (is_step_of(tasks, step, task)) {
+        return run_step(step, context);
+    }
+    return PyErr_Occurred() ? -1 : schedule(tasks, step, context);
 }
 
 static PyObject *begin_here(const struct tasks *tasks, PyObject *coroutine) {
@@ -94,15 +104,11 @@ static PyObject *begin_here(const struct tasks *tasks, PyObject *coroutine) {
     host->catching = false;
     host->caught = NULL;
     host->caught_context = NULL;
-    if (!step) {
-        return task;
+    if (step && task && carry_out(tasks, task, step, context) < 0) {
+        Py_CLEAR(task);
     }
-    if (task) {
-        run_step(step, context);
-    } else {
-        Py_DECREF(step);
-        Py_DECREF(context);
-    }
+    Py_XDECREF(step);
+    Py_XDECREF(context);
     return task;
 }
 
@@ -114,6 +120,9 @@ static bool is_eager(const struct tasks *tasks) {
 
 static PyObject *begin(void *arg, PyObject *coroutine) {
     const struct tasks *tasks = arg;
+    if (tasks->create_task) {
+        return PyObject_CallOneArg(tasks->create_task, coroutine);
+    }
     return is_eager(tasks) ? begin_here(tasks, coroutine) : begin_later(tasks, coroutine);
 }
 
@@ -121,12 +130,20 @@ static PyObject *begin(void *arg, PyObject *coroutine) {
 
 static PyObject *future(void *arg) {
     const struct tasks *tasks = arg;
-    PyObject *args[2] = {NULL, tasks->loop};
-    return PyObject_Vectorcall(tasks->future, args + 1, 0 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                               tasks->future_names);
+    return PyObject_Call(tasks->future, tasks->nothing, tasks->future_words);
 }
 
 /* --- life --- */
+
+/* A task factory that the loop has makes the tasks. 0, or -1 with an exception. */
+static int respect_factory(struct tasks *tasks) {
+    PyObject *factory = PyObject_CallMethod(tasks->loop, "get_task_factory", NULL);
+    if (factory && factory != Py_None) {
+        tasks->create_task = PyObject_GetAttrString(tasks->loop, "create_task");
+    }
+    Py_XDECREF(factory);
+    return PyErr_Occurred() ? -1 : 0;
+}
 
 int tasks_init(struct tasks *tasks, const struct asyncio *asyncio, PyTypeObject *loop_type,
                PyObject *loop) {
@@ -136,22 +153,32 @@ int tasks_init(struct tasks *tasks, const struct asyncio *asyncio, PyTypeObject 
     }
     tasks->task = Py_NewRef(asyncio->task);
     tasks->future = Py_NewRef(asyncio->future);
-    tasks->task_names = make_task_names(loop);
-    tasks->future_names = intern(Py_BuildValue("(s)", "loop"));
-    return tasks->task_names && tasks->future_names ? 0 : -1;
+    tasks->words = Py_BuildValue("{sO}", "loop", loop);
+    tasks->future_words = tasks->words ? PyDict_Copy(tasks->words) : NULL;
+    tasks->nothing = tasks->future_words ? PyTuple_New(0) : NULL;
+    tasks->self_name = tasks->nothing ? PyUnicode_InternFromString("__self__") : NULL;
+    return tasks->self_name && add_words(tasks) == 0 ? respect_factory(tasks) : -1;
 }
 
 void tasks_release(struct tasks *tasks) {
     tasks->host = NULL;
-    Py_CLEAR(tasks->loop);
     Py_CLEAR(tasks->task);
     Py_CLEAR(tasks->future);
-    Py_CLEAR(tasks->task_names);
-    Py_CLEAR(tasks->future_names);
+    Py_CLEAR(tasks->words);
+    Py_CLEAR(tasks->eager_words);
+    Py_CLEAR(tasks->future_words);
+    Py_CLEAR(tasks->nothing);
+    Py_CLEAR(tasks->self_name);
+    Py_CLEAR(tasks->create_task);
+    Py_CLEAR(tasks->loop);
 }
 
 int tasks_traverse(const struct tasks *tasks, visitproc visit, void *arg) {
     Py_VISIT(tasks->loop);
+    Py_VISIT(tasks->words);
+    Py_VISIT(tasks->eager_words);
+    Py_VISIT(tasks->future_words);
+    Py_VISIT(tasks->create_task);
     return 0;
 }
 

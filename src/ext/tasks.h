@@ -3,7 +3,10 @@
  *
  * CPython 3.12 and newer have eager tasks. Before, a new task asks its loop to call its first step
  * soon: where the loop is ours, that one call is caught and carried out here, in the task's
- * context. Elsewhere the step comes when the loop comes to it. With the GIL, loop thread. */
+ * context. Elsewhere the step comes when the loop comes to it. With the GIL, loop thread.
+ *
+ * A task copies the context by itself. A task factory that the loop has when the worker is made
+ * makes the tasks instead, and decides when they begin. */
 #ifndef EXT_TASKS_H
 #define EXT_TASKS_H
 
@@ -13,12 +16,16 @@
 #include "gateway/py_compat.h"
 
 struct tasks {
-    PyObject *loop;       /* owned: the asyncio loop */
-    struct py_loop *host; /* the same where it is ours; or NULL [borrowed of loop] */
-    PyObject *task;       /* owned: asyncio.Task */
-    PyObject *future;     /* owned: asyncio.Future */
-    PyObject *task_names; /* owned: its keywords: names in their order, or a dict with values */
-    PyObject *future_names;
+    PyObject *loop;         /* owned, as what follows: the asyncio loop */
+    struct py_loop *host;   /* the same where it is ours; or NULL [borrowed of loop] */
+    PyObject *task;         /* asyncio.Task */
+    PyObject *future;       /* asyncio.Future */
+    PyObject *words;        /* keywords of a task, as the type would make them for each call */
+    PyObject *eager_words;  /* of one that begins at once; or NULL */
+    PyObject *future_words; /* of a future */
+    PyObject *nothing;      /* an empty tuple */
+    PyObject *self_name;    /* "__self__" */
+    PyObject *create_task;  /* the loop's, where it has a task factory; or NULL */
 };
 
 /* In zeroed memory. [borrows loop for the call; loop_type is that of _core.Loop] 0, or -1 with an

@@ -10,9 +10,6 @@
 #error "freastal needs CPython 3.10 or newer"
 #endif
 
-/* asyncio.Task has eager_start. */
-enum { PY_EAGER_TASKS = PY_VERSION_HEX >= 0x030c0000 };
-
 #if PY_VERSION_HEX >= 0x030c0000
 
 /* Takes the exception that is set, with its traceback. [new] NULL where none is set. */
