@@ -171,7 +171,7 @@ static void order_operation(uint8_t argument) {
         return;
     }
     const struct fake_job *job = exchange->job;
-    switch (argument % 10) {
+    switch (argument % 11) {
     case 0:
         fake_send_head(&rig.gateway, exchange, &rig.gateway.head);
         break;
@@ -204,6 +204,11 @@ static void order_operation(uint8_t argument) {
         break;
     case 8:
         fake_tunnel_upgrade(&tunnel, exchange, some_fields, argument & 3);
+        break;
+    case 9:
+        if (!job->had_last) {
+            (void)fake_take_body(&rig.gateway, exchange);
+        }
         break;
     default:
         fake_reset(&rig.gateway, exchange);

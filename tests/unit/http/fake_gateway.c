@@ -101,6 +101,29 @@ void fake_want_body(struct fake_gateway *gateway, struct exchange *exchange) {
     gateway->operating = false;
 }
 
+/* Notes a piece of the body, however it came. */
+static void had(struct fake_gateway *gateway, struct fake_job *job, struct slice piece, bool last) {
+    MUST(!job->had_last);
+    MUST(piece.len > 0 || last);
+    job->had_last = last;
+    fake_note(gateway, piece);
+    if (last) {
+        fake_note(gateway, SLICE("|last\n"));
+    }
+}
+
+bool fake_take_body(struct fake_gateway *gateway, struct exchange *exchange) {
+    struct slice piece;
+    bool last;
+    gateway->operating = true;
+    bool taken = exchange_take_body(exchange, &piece, &last);
+    gateway->operating = false;
+    if (taken) {
+        had(gateway, exchange->job, piece, last);
+    }
+    return taken;
+}
+
 void fake_want_drained(struct fake_gateway *gateway, struct exchange *exchange) {
     struct fake_job *job = exchange->job;
     job->want_drained = true;
@@ -216,14 +239,8 @@ static void on_body(struct exchange *exchange, struct slice piece, bool last) {
     struct fake_gateway *gateway = own(exchange);
     struct fake_job *job = told(exchange);
     MUST(job->want_body);
-    MUST(!job->had_last);
-    MUST(piece.len > 0 || last);
     job->want_body = false;
-    job->had_last = last;
-    fake_note(gateway, piece);
-    if (last) {
-        fake_note(gateway, SLICE("|last\n"));
-    }
+    had(gateway, job, piece, last);
     if (gateway->when == FAKE_AFTER_BODY) {
         if (last) {
             fake_answer(gateway, exchange);
@@ -253,6 +270,9 @@ static void on_abort(struct exchange *exchange) {
     struct chain none;
     chain_init(&none);
     MUST(exchange_send_body(exchange, &none, true) == ERR_GONE);
+    struct slice piece;
+    bool last;
+    MUST(!exchange_take_body(exchange, &piece, &last));
     MUST(exchange_send_info(exchange, 103, NULL, 0) == ERR_GONE);
     MUST(exchange_send_trailers(exchange, NULL, 0) == ERR_GONE);
     MUST(exchange_upgrade(exchange, SLICE("websocket"), NULL, 0, NULL) == ERR_GONE);

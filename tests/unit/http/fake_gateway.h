@@ -55,7 +55,7 @@ struct fake_gateway {
     unsigned aborts;
     int err; /* of the last operation that failed */
     bool operating;
-    /* "start GET /a\n", body bytes as they come, "|last\n", "drained\n", "abort\n" */
+    /* "start GET /a\n", body bytes as they come or are taken, "|last\n", "drained\n", "abort\n" */
     char journal[FAKE_JOURNAL];
     size_t journal_len;
 };
@@ -72,6 +72,7 @@ int fake_send_head(struct fake_gateway *gateway, struct exchange *exchange,
 int fake_send_body(struct fake_gateway *gateway, struct exchange *exchange, struct slice bytes,
                    bool last);
 void fake_want_body(struct fake_gateway *gateway, struct exchange *exchange);
+bool fake_take_body(struct fake_gateway *gateway, struct exchange *exchange);
 void fake_want_drained(struct fake_gateway *gateway, struct exchange *exchange);
 int fake_send_info(struct fake_gateway *gateway, struct exchange *exchange, int status,
                    const struct response_field *fields, size_t count);

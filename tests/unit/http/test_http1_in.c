@@ -290,3 +290,61 @@ RIG_TEST(no_continue_to_http_1_0) {
     rig_send(rig, SLICE("hi"));
     CHECK_INT(count_of(rig_output(rig), SLICE("100 Continue")), 0);
 }
+
+/* --- a body that is taken without an event --- */
+
+static void take_all(struct fake_gateway *gateway, struct exchange *exchange) {
+    const struct fake_job *job = exchange->job;
+    while (!job->had_last && fake_take_body(gateway, exchange)) {
+    }
+    if (job->had_last) {
+        fake_answer(gateway, exchange);
+    } else {
+        fake_want_body(gateway, exchange); /* and is answered by the events */
+    }
+}
+
+/* Where it comes by one read, no event is needed; else they give the rest. */
+RIG_TEST(a_body_that_comes_with_its_head_is_taken) {
+    rig->gateway.at_start = take_all;
+    rig->gateway.when = FAKE_AFTER_BODY;
+    rig_open(rig);
+    rig_send(rig, SLICE("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+                        "POST /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        "1\r\nx\r\n2\r\nyz\r\n0\r\n\r\n" GET("/c")));
+    struct slice journal = fake_journal(&rig->gateway);
+    CHECK_TEXT(journal, "start POST /a\nabc|last\nstart POST /b\nxyz|last\nstart GET /c\n|last\n");
+    CHECK_TEXT(rig_output(rig), OK_EMPTY OK_EMPTY OK_EMPTY);
+    loop_sweep(&rig->loop);
+    CHECK_INT(rig_live(rig), 2);
+}
+
+RIG_TEST(nothing_is_taken_before_it_comes_or_while_it_is_wanted) {
+    rig->gateway.when = FAKE_NEVER;
+    rig_open(rig);
+    rig_send(rig, SLICE("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n"));
+    struct exchange *exchange = rig->gateway.open;
+    CHECK(!fake_take_body(&rig->gateway, exchange));
+    fake_want_body(&rig->gateway, exchange);
+    CHECK(!fake_take_body(&rig->gateway, exchange));
+    rig->gateway.pulls = true;
+    rig_send(rig, SLICE("abc"));
+    CHECK(!fake_take_body(&rig->gateway, exchange));
+    rig_send(rig, SLICE("def"));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start POST /a\nabcdef|last\n");
+    fake_answer(&rig->gateway, exchange);
+}
+
+static void take_one(struct fake_gateway *gateway, struct exchange *exchange) {
+    (void)fake_take_body(gateway, exchange);
+    fake_want_body(gateway, exchange);
+}
+
+RIG_TEST(a_body_that_breaks_a_rule_while_it_is_taken) {
+    rig->gateway.at_start = take_one;
+    rig_open(rig);
+    rig_send(rig, SLICE("POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx"));
+    CHECK_TEXT(fake_journal(&rig->gateway), "start POST /a\nabort\n");
+    CHECK(begins(rig_output(rig), SLICE("HTTP/1.1 400 ")));
+    CHECK_INT(rig->server.counters.refused, 1);
+}
