@@ -80,7 +80,8 @@ class Loop:
     def signal_fd(self, forward: int, /) -> int:
         """Let signals end a turn that waits.
 
-        :param forward: a descriptor that gets the same bytes; -1 for none.
+        :param forward: a descriptor that gets the same bytes; -1 for none. What has come until
+            now goes to the one that was given before.
         :returns: the descriptor for :func:`signal.set_wakeup_fd`, always the same; -1 in a forked
             child, where the loop is the parent's.
         :raises OSError: it could not be made.

@@ -63,6 +63,7 @@ class EventLoop(_core.Loop, asyncio.SelectorEventLoop):
             super().run_forever()
         finally:
             now = signal.set_wakeup_fd(-1)
+            self.signal_fd(-1)  # passes on what has come
             # Where a signal handler was added meanwhile, asyncio's own descriptor stays.
             signal.set_wakeup_fd(before if now == ours else now)
 

@@ -72,21 +72,24 @@ static void on_watched(uv_poll_t *poll, int status, int events) {
     watch->loop->news = true;
 }
 
+/* Takes the bytes of signals out of the pipe. False where it is at its end. */
+static bool take_signals(struct py_loop *self, int fd) {
+    char bytes[64];
+    ssize_t got;
+    while ((got = read(fd, bytes, sizeof(bytes))) > 0) {
+        if (self->forward_fd >= 0 && write(self->forward_fd, bytes, (size_t)got) < 0) {
+            continue; /* full: whoever reads it has been woken already */
+        }
+    }
+    return got < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
 static void on_signals(uv_poll_t *poll, int status, int events) {
     struct fd_watch *watch = poll->data;
     struct py_loop *self = watch->loop;
     uv_os_fd_t fd;
-    char bytes[64];
-    ssize_t got = -1;
     (void)events;
-    if (status == 0 && uv_fileno((uv_handle_t *)poll, &fd) == 0) {
-        while ((got = read(fd, bytes, sizeof(bytes))) > 0) {
-            if (self->forward_fd >= 0 && write(self->forward_fd, bytes, (size_t)got) < 0) {
-                continue; /* full: whoever reads it has been woken already */
-            }
-        }
-    }
-    if (status < 0 || got == 0 || (errno != EAGAIN && errno != EINTR)) {
+    if (status < 0 || uv_fileno((uv_handle_t *)poll, &fd) < 0 || !take_signals(self, fd)) {
         uv_poll_stop(poll);
     }
     self->signalled = true;
@@ -387,6 +390,10 @@ static PyObject *method_signal_fd(PyObject *object, PyObject *forward) {
             return NULL;
         }
         self->signal_fd = ends[1];
+    }
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&self->signals->poll, &fd) == 0) {
+        take_signals(self, fd); /* what has come is for who was to get it so far */
     }
     self->forward_fd = forward_fd == self->signal_fd ? -1 : (int)forward_fd;
     return PyLong_FromLong(self->signal_fd);
