@@ -1,7 +1,10 @@
-/* See utf8.h. Runs of ASCII are skipped by words, the rest goes byte by byte. */
+/* See utf8.h. A vector path vouches for as much as it can; what it does not vouch for, and short
+ * texts, go byte by byte, runs of ASCII by words. */
 #include "wire/utf8.h"
 
 #include <string.h>
+
+#include "wire/utf8_paths.h"
 
 #include "base/banned.h"
 
@@ -43,23 +46,52 @@ static bool begin(struct utf8 *utf8, uint8_t c) {
     return true;
 }
 
-bool utf8_feed(struct utf8 *utf8, const uint8_t *bytes, size_t len) {
+/* The next byte of a character that has begun. */
+static bool go_on(struct utf8 *utf8, uint8_t c) {
+    if (c < utf8->low || c > utf8->high) {
+        return false;
+    }
+    utf8->need--;
+    utf8->low = 0x80;
+    utf8->high = 0xbf;
+    return true;
+}
+
+static bool feed_scalar(struct utf8 *utf8, const uint8_t *bytes, size_t len) {
     size_t i = 0;
     while (i < len) {
-        if (utf8->need == 0) {
-            i += skip_ascii(bytes + i, len - i);
-            if (i < len && !begin(utf8, bytes[i++])) {
+        if (utf8->need > 0) {
+            if (!go_on(utf8, bytes[i++])) {
                 return false;
             }
             continue;
         }
-        uint8_t c = bytes[i++];
-        if (c < utf8->low || c > utf8->high) {
+        i += skip_ascii(bytes + i, len - i);
+        if (i < len && !begin(utf8, bytes[i++])) {
             return false;
         }
-        utf8->need--;
-        utf8->low = 0x80;
-        utf8->high = 0xbf;
     }
     return true;
 }
+
+bool utf8_feed_by(const struct utf8_path *path, struct utf8 *utf8, const uint8_t *bytes,
+                  size_t len) {
+    size_t i = 0;
+    if (len == 0) {
+        return true; /* `bytes` may be NULL */
+    }
+    while (i < len && utf8->need > 0) {
+        if (!go_on(utf8, bytes[i++])) {
+            return false;
+        }
+    }
+    i += path->prefix(bytes + i, len - i);
+    return feed_scalar(utf8, bytes + i, len - i);
+}
+
+bool utf8_feed(struct utf8 *utf8, const uint8_t *bytes, size_t len) {
+    size_t count;
+    return utf8_feed_by(utf8_paths(&count)[0], utf8, bytes, len);
+}
+
+const struct utf8_path utf8_path_scalar = {.name = "scalar", .prefix = skip_ascii};

@@ -2,19 +2,24 @@
 #ifndef WIRE_WS_MASK_WORDS_H
 #define WIRE_WS_MASK_WORDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-/* The key of the bytes from `phase` on, as it lies in memory, twice. */
+static inline uint32_t ws_mask_rotate(uint32_t word, unsigned right) {
+    return word >> right | word << (-right & 31);
+}
+
+/* The key of the bytes from `phase` on, as it lies in memory, twice. In registers: bytes that have
+ * been written one by one are slow to read as a word. */
 static inline uint64_t ws_mask_word(const uint8_t key[4], size_t phase) {
-    uint8_t turned[8];
-    uint64_t word;
-    for (size_t i = 0; i < sizeof(turned); i++) {
-        turned[i] = key[(phase + i) & 3];
-    }
-    memcpy(&word, turned, sizeof(word));
-    return word;
+    const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    unsigned bits = 8 * (unsigned)(phase & 3);
+    uint32_t word;
+    memcpy(&word, key, sizeof(word));
+    word = ws_mask_rotate(word, little ? bits : -bits & 31);
+    return (uint64_t)word << 32 | word;
 }
 
 /* By words of 8 bytes, then by bytes. */

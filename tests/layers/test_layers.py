@@ -71,6 +71,9 @@ ARCHITECTURES = {
         "head_neon.c",
         "head_dispatch_arm.c",
         "head_dispatch_generic.c",
+        "utf8_neon.c",
+        "utf8_dispatch_arm.c",
+        "utf8_dispatch_generic.c",
         "ws_mask_neon.c",
         "ws_mask_generic.c",
     },
@@ -78,13 +81,23 @@ ARCHITECTURES = {
         "head_sse42.c",
         "head_avx2.c",
         "head_dispatch_x86.c",
+        "head_dispatch_generic.c",
+        "utf8_sse42.c",
+        "utf8_avx2.c",
+        "utf8_dispatch_x86.c",
+        "utf8_dispatch_generic.c",
         "ws_mask_sse2.c",
         "ws_mask_generic.c",
-        "head_dispatch_generic.c",
     },
 }
 SYSTEMS = {"Linux": {"sys_macos.c"}, "Darwin": {"sys_linux.c"}}
-VECTOR_FLAGS = {"head_sse42.c": ["-msse4.2"], "head_avx2.c": ["-mavx2", "-mbmi", "-mbmi2"]}
+AVX2 = ["-mavx2", "-mbmi", "-mbmi2"]
+VECTOR_FLAGS = {
+    "head_sse42.c": ["-msse4.2"],
+    "head_avx2.c": AVX2,
+    "utf8_sse42.c": ["-msse4.2"],
+    "utf8_avx2.c": AVX2,
+}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^">]+)[">]', re.MULTILINE)
 CONDITIONAL = re.compile(r"\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b")

@@ -1,0 +1,11 @@
+/* The path of a processor that has no file of its own. */
+#include "wire/utf8_paths.h"
+
+#include "base/banned.h"
+
+static const struct utf8_path *const paths[] = {&utf8_path_scalar};
+
+const struct utf8_path *const *utf8_paths(size_t *count) {
+    *count = sizeof paths / sizeof paths[0];
+    return paths;
+}
