@@ -18,6 +18,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -162,10 +163,9 @@ except KeyboardInterrupt:
 """
 
 
-def test_ctrl_c_while_it_waits() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", CTRL_C], capture_output=True, text=True, timeout=PATIENCE
-    )
+def test_ctrl_c_while_it_waits(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CTRL_C]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.stdout, done.stderr) == ("ended\ninterrupted\n", "")
 
 
