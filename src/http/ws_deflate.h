@@ -38,8 +38,8 @@ void ws_inflate_end(struct ws_deflate *self);
 /* Bytes that a message of `len` bytes takes at most when compressed; 0: too many. */
 size_t ws_deflate_bound(size_t len);
 
-/* Compresses a whole message into `room` (ws_deflate_bound) bytes at `out`. Returns how many it
- * took, or 0 where memory is short. */
+/* Compresses a whole message, which is not empty, into `room` (ws_deflate_bound) bytes at `out`.
+ * Returns how many it took, or 0 where memory is short. */
 size_t ws_deflate_message(struct ws_deflate *self, struct slice message, uint8_t *out, size_t room);
 
 #endif

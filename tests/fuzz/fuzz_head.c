@@ -1,6 +1,6 @@
-/* libFuzzer target of the head parsers and the rules of requests. For any input: all parsers
- * give the answer of the scalar one, whole or cut into pieces; what they give lies within the
- * input; the rules give slices within the head. Seeds: tests/corpus. */
+/* libFuzzer target of the head parsers, the rules of requests and the handshake of WebSocket. For
+ * any input: all parsers give the answer of the scalar one, whole or cut into pieces; what they
+ * give lies within the input; the rules give slices within the head. Seeds: tests/corpus. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "wire/head.h"
 #include "wire/http_rules.h"
+#include "wire/ws_handshake.h"
 
 #define FIELDS_MAX 100
 
@@ -112,6 +113,10 @@ static void check_rules(const struct answer *answer, const uint8_t *bytes) {
                                            : rules.host_field < answer->head.field_count,
             "Host, or HTTP/1.0");
     require((rules.body == BODY_LENGTH) == (rules.content_length > 0), "a length");
+    struct ws_offer offer;
+    int asked = ws_handshake_check(&answer->head, bytes, &rules, &offer);
+    require(asked == 0 || asked == 1 || (asked < 0 && err_status(asked) >= 400), "a handshake");
+    require(asked != 1 || (rules.body == BODY_NONE && offer.count <= WS_OFFERS), "a good one");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
