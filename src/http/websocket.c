@@ -85,6 +85,9 @@ static void shut_out(struct websocket *self, uint16_t code, struct slice reason)
         return;
     }
     assert(reason.len <= WS_REASON_MAX);
+    if (self->in == WS_SIDE_OPEN) {
+        self->code = code;
+    }
     if (code != WS_CODE_NONE) {
         payload[0] = (uint8_t)(code >> 8);
         payload[1] = (uint8_t)code;
@@ -119,6 +122,18 @@ void websocket_on_close(struct websocket *self, uint16_t code, struct slice reas
     }
 }
 
+/* The peer's side ends without a Close frame: for `code`, where we have not closed ours first. */
+static void end_unanswered(struct websocket *self, uint16_t code, struct slice reason) {
+    websocket_shut_in(self, self->out == WS_SIDE_CLOSED ? self->code : code, reason);
+}
+
+/* The peer has gone: nothing more can be sent either. */
+static void vanish(struct websocket *self, struct slice reason) {
+    end_unanswered(self, WS_CODE_VANISHED, reason);
+    self->out = WS_SIDE_CLOSED;
+    wake(self);
+}
+
 /* The operator's line of a broken rule. */
 static void log_failure(struct websocket *self, int err) {
     char ip[PEER_TEXT];
@@ -136,7 +151,7 @@ void websocket_fail(struct websocket *self, int err) {
     }
     struct slice reason = slice_of(text, strlen(text));
     reason.len = reason.len < WS_REASON_MAX ? reason.len : WS_REASON_MAX;
-    websocket_shut_in(self, ws_error_close_code(err), reason);
+    end_unanswered(self, ws_error_close_code(err), reason);
     shut_out(self, ws_error_close_code(err), reason);
     finish_if_over(self);
 }
@@ -159,6 +174,7 @@ static void ping(struct websocket *self) {
     const struct websocket_config *config = self->pool->config;
     bool sent = websocket_send_control(self, WS_PING, SLICE("freastal")) == 0;
     self->ponging = sent && config->ping_timeout > 0;
+    self->heard = false;
     set_timer(self, self->ponging ? config->ping_timeout : config->ping_interval);
 }
 
@@ -169,21 +185,28 @@ void websocket_on_pong(struct websocket *self) {
     }
 }
 
+/* A peer without a pong has not vanished where something else came (the pong of a peer that sends
+ * a long frame comes behind it), where it is not read, or where the ping may not have left yet:
+ * output that makes no progress is the carrier's to time. */
+static bool may_answer_yet(struct websocket *self) {
+    bool heard = self->heard;
+    self->heard = false;
+    return heard || !websocket_reads(self) || tunnel_unsent(&self->tunnel) > 0;
+}
+
 static void on_timer(struct loop_timer *timer) {
     struct websocket *self = LIST_OWNER(timer, struct websocket, timer);
     if (self->out == WS_SIDE_CLOSED) {
         tunnel_close(&self->tunnel, CLOSE_WEBSOCKET); /* the peer has not answered our Close */
     } else if (self->in == WS_SIDE_CLOSED) {
         answer_close(self);
-    } else if (self->held) {
-        set_timer(self, self->pool->config->ping_interval); /* its pong may wait behind these */
-    } else if (self->ponging) {
-        websocket_shut_in(self, WS_CODE_VANISHED, SLICE("no pong within --ws-ping-timeout"));
-        self->out = WS_SIDE_CLOSED;
-        wake(self);
-        tunnel_close(&self->tunnel, CLOSE_PING_TIMEOUT);
-    } else {
+    } else if (!self->ponging) {
         ping(self);
+    } else if (may_answer_yet(self)) {
+        set_timer(self, self->pool->config->ping_timeout);
+    } else {
+        vanish(self, SLICE("no pong within --ws-ping-timeout"));
+        tunnel_close(&self->tunnel, CLOSE_PING_TIMEOUT);
     }
 }
 
@@ -195,9 +218,7 @@ static void on_read(struct tunnel *tunnel, struct buf *buf) {
 
 static void on_eof(struct tunnel *tunnel) {
     struct websocket *self = own(tunnel);
-    websocket_shut_in(self, WS_CODE_VANISHED, SLICE(""));
-    self->out = WS_SIDE_CLOSED;
-    wake(self);
+    vanish(self, SLICE(""));
     finish_if_over(self);
 }
 
@@ -219,12 +240,10 @@ static void on_closed(struct tunnel *tunnel, enum close_why why) {
     struct websocket *self = own(tunnel);
     (void)why;
     self->gone = true;
-    websocket_shut_in(self, WS_CODE_VANISHED, SLICE(""));
-    self->out = WS_SIDE_CLOSED;
+    vanish(self, SLICE(""));
     buf_give(self->held);
     self->held = NULL;
     loop_timer_stop(self->tunnel.loop, &self->timer);
-    wake(self);
     if (!self->events) {
         end(self);
     }
@@ -245,7 +264,9 @@ static void tell_closed(struct websocket *self) {
     struct slice reason =
         self->reason ? slice_of(self->reason->bytes, self->reason->len) : SLICE("");
     self->want_message = false;
-    answer_close(self);
+    if (self->out == WS_SIDE_OPEN) {
+        answer_close(self);
+    }
     self->events->closed(self->user, self->code, reason);
 }
 
@@ -274,10 +295,6 @@ void websocket_want_message(struct websocket *self) {
     if (self->first || self->in == WS_SIDE_CLOSED) {
         loop_queue(self->tunnel.loop, &self->runnable);
     }
-}
-
-void websocket_unwant(struct websocket *self) {
-    self->want_message = false;
 }
 
 void websocket_want_drained(struct websocket *self) {

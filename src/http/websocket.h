@@ -16,16 +16,16 @@
  *    none any more, `closed`. Messages that came before the close are delivered before `closed`.
  * 3. While messages wait beyond the queue's bound, the tunnel is not read.
  * 4. `drained` comes once for each websocket_want_drained: when what was sent has left so far
- *    that more is welcome, or never will be. A wish for messages or drain may be taken back by
- *    websocket_unwant.
+ *    that more is welcome, or never will be.
  * 5. Once our side is closed, websocket_send returns ERR_GONE. The peer's Close is answered, and
  *    our side closed by it, when the user has taken what came before, or WEBSOCKET_ANSWER_MS
  *    later.
  * 6. The user's pointer is good until websocket_release; the memory goes when both that and the
  *    tunnel's end have come. After websocket_release no event comes; a websocket that was not
  *    closed by then is closed with 1000 (the peer sees an orderly end).
- * 7. The first reason stays: `code` and `reason` are those of the peer's Close frame if one came
- *    (1005 where it had none), 1006 where the peer vanished, else ours. */
+ * 7. `code` and `reason` of `closed` are those of the peer's Close frame if one came (1005 where
+ *    it had no code); else the code of ours if one was sent, with the rule that the peer has
+ *    broken if one was; else 1006: the peer vanished. */
 #ifndef HTTP_WEBSOCKET_H
 #define HTTP_WEBSOCKET_H
 
@@ -41,8 +41,8 @@
 struct websocket_config {
     uint64_t max_size;      /* bytes of a message, inflated; 0: no limit */
     uint32_t max_queue;     /* messages that wait; and of bytes WEBSOCKET_QUEUE_BYTES */
-    uint32_t ping_interval; /* a ping is sent when this long nothing was */
-    uint32_t ping_timeout;  /* and its pong must come within this: else the peer has vanished */
+    uint32_t ping_interval; /* from the accept, or a pong, to the next ping */
+    uint32_t ping_timeout;  /* silence behind a ping for so long: the peer has vanished */
     bool deflate;           /* permessage-deflate where the peer offers it */
 };
 
@@ -64,7 +64,7 @@ struct websocket_events {
     /* [borrows message]; a text is valid UTF-8 */
     void (*message)(void *user, enum websocket_kind kind, struct slice message);
     void (*drained)(void *user);
-    /* `clean`: by the closing handshake. [borrows reason], valid UTF-8 */
+    /* [borrows reason], valid UTF-8 */
     void (*closed)(void *user, uint16_t code, struct slice reason);
 };
 
@@ -91,9 +91,6 @@ int websocket_accept(struct websocket_pool *pool, struct exchange *exchange,
 
 /* Asks for the next message: one `message` or `closed` will come. */
 void websocket_want_message(struct websocket *self);
-
-/* Takes back wishes for `message` and `closed`; a message that came meanwhile waits. */
-void websocket_unwant(struct websocket *self);
 
 /* True while output waits beyond WEBSOCKET_HIGH_WATER. */
 bool websocket_congested(const struct websocket *self);

@@ -49,8 +49,9 @@ struct websocket {
     bool want_drained;
     bool drained;  /* … and it has */
     bool ponging;  /* a ping of ours waits for its pong */
+    bool heard;    /* something came since, or may have come and waits to be read */
     uint8_t pongs; /* of ours, since output has drained */
-    uint16_t code; /* of `closed` */
+    uint16_t code; /* of `closed`, once a side is closed */
     /* way in */
     bool in_frame; /* a frame's payload is being read */
     uint8_t scratch_len;
@@ -61,7 +62,7 @@ struct websocket {
     struct ws_message *building; /* or NULL */
     struct ws_message *first;    /* those that wait for the user */
     struct ws_message *last;
-    size_t queued; /* bytes of them */
+    size_t queued; /* bytes that they hold */
     uint32_t count;
     struct ws_message *reason;  /* of `closed`; or NULL: empty */
     struct ws_deflate *deflate; /* NULL: not agreed upon */
@@ -78,6 +79,9 @@ void websocket_on_close(struct websocket *self, uint16_t code, struct slice reas
 
 /* websocket.c: a Pong came. */
 void websocket_on_pong(struct websocket *self);
+
+/* websocket_in.c: is there room for what the peer sends? */
+bool websocket_reads(const struct websocket *self);
 
 /* websocket_in.c: uses up `self->held` and reads on, as far as there is room. */
 void websocket_advance(struct websocket *self);

@@ -13,6 +13,9 @@
  * gets just its size. */
 enum { GROW = 4096 };
 
+/* Bytes that compression may add to the shortest message. */
+enum { DEFLATE_SLACK = 64 };
+
 static bool is_control(const struct ws_frame *frame) {
     return frame->opcode >= WS_CLOSE;
 }
@@ -24,9 +27,13 @@ static bool full(const struct websocket *self) {
     return (limit > 0 && self->count >= limit) || self->queued >= WEBSOCKET_QUEUE_BYTES;
 }
 
-/* Has the state use for more bytes? */
-static bool has_room(const struct websocket *self) {
+bool websocket_reads(const struct websocket *self) {
     return self->in == WS_SIDE_OPEN && !full(self) && self->pongs < WEBSOCKET_PONGS;
+}
+
+/* What the queue's bound counts: empty messages take memory too. */
+static size_t footprint(const struct ws_message *message) {
+    return sizeof(*message) + message->room;
 }
 
 struct ws_message *websocket_take(struct websocket *self) {
@@ -34,7 +41,7 @@ struct ws_message *websocket_take(struct websocket *self) {
     if (message) {
         self->first = message->next;
         self->count--;
-        self->queued -= message->len;
+        self->queued -= footprint(message);
     }
     return message;
 }
@@ -52,7 +59,7 @@ static void enqueue(struct websocket *self, struct ws_message *message) {
     }
     self->last = message;
     self->count++;
-    self->queued += message->len;
+    self->queued += footprint(message);
     if (self->want_message) {
         loop_queue(self->tunnel.loop, &self->runnable);
     }
@@ -161,11 +168,8 @@ static int inflate_all(struct websocket *self, struct slice in) {
         }
         message->len += made;
         err = check_text(message, from);
-        if (err) {
+        if (err || (in.len == 0 && made < room)) {
             return err;
-        }
-        if (made < room && (in.len == 0 || made == 0)) {
-            return in.len == 0 ? 0 : ERR_WS_DEFLATE;
         }
     }
 }
@@ -178,15 +182,31 @@ static int append_compressed(struct websocket *self, uint8_t *bytes, size_t len,
 
 /* --- frames --- */
 
+/* Is it certain from its head that a frame makes its message larger than may be? A compressed one
+ * may have more bytes than what it holds (blocks that are only stored, RFC 1951 section 3.2.4);
+ * that is counted as it is inflated. */
+static bool too_big(const struct websocket *self) {
+    const struct ws_message *building = self->building;
+    const struct ws_frame *frame = &self->frame;
+    uint64_t limit = self->pool->config->max_size;
+    uint64_t len = frame->len;
+    if (limit == 0) {
+        return false;
+    }
+    if (building ? building->compressed : frame->compressed) {
+        len -= len / 8;
+        len -= len < DEFLATE_SLACK ? len : DEFLATE_SLACK;
+    }
+    return len > limit - (building ? building->len : 0);
+}
+
 /* A data frame begins. 0 or a negative error. */
 static int begin_data(struct websocket *self) {
     const struct ws_frame *frame = &self->frame;
-    uint64_t limit = self->pool->config->max_size;
     if ((frame->opcode == WS_CONTINUATION) != (self->building != NULL)) {
         return ERR_WS_CONTINUATION;
     }
-    size_t have = self->building ? self->building->len : 0;
-    if (limit > 0 && frame->len > limit - have) {
+    if (too_big(self)) {
         return ERR_WS_TOO_BIG;
     }
     if (self->building) {
@@ -305,7 +325,7 @@ static int take_payload(struct websocket *self, struct buf *buf) {
 }
 
 static void update_reading(struct websocket *self) {
-    if (has_room(self) && !self->held) {
+    if (websocket_reads(self) && !self->held) {
         tunnel_read_start(&self->tunnel);
         return;
     }
@@ -317,7 +337,8 @@ static void update_reading(struct websocket *self) {
 
 void websocket_advance(struct websocket *self) {
     struct buf *buf = self->held;
-    while (buf && buf_len(buf) > 0 && has_room(self)) {
+    self->heard = true;
+    while (buf && buf_len(buf) > 0 && websocket_reads(self)) {
         int err = self->in_frame ? take_payload(self, buf) : take_head(self, buf);
         if (err) {
             websocket_fail(self, err);

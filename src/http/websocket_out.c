@@ -8,6 +8,10 @@
 /* Shorter messages are not compressed: the headers around them weigh more than is saved. */
 enum { COMPRESS_FROM = 64 };
 
+/* A compressed message is made in pieces of this many bytes, so that it holds no more memory than
+ * it has bytes; one that is shorter has room for what compression may add. */
+enum { COMPRESS_PIECE = 16 * 1024, COMPRESS_SLACK = 64 };
+
 /* Longer messages that are not compressed go by reference: below, a copy of this many bytes costs
  * less than a second piece. */
 enum { COPY_TO = 896 };
@@ -49,26 +53,44 @@ static enum ws_opcode opcode_of(enum websocket_kind kind) {
     return kind == WEBSOCKET_TEXT ? WS_TEXT : WS_BINARY;
 }
 
-/* One frame, compressed: the head is written into the room left for it. 0 or ERR_NOMEM. */
-static int send_compressed(struct websocket *self, enum websocket_kind kind, struct slice message) {
-    uint8_t head[WS_FRAME_HEAD_MAX];
-    size_t bound = ws_deflate_bound(message.len);
-    struct piece *piece =
-        bound > 0 ? piece_own(&self->tunnel.loop->pieces, bound + WS_FRAME_HEAD_MAX) : NULL;
+/* One more piece of a compressed message; its first bytes are room for a frame head. False where
+ * memory is short. */
+static bool add_compressed(struct websocket *self, struct slice *message, struct chain *chain,
+                           size_t room, size_t *made) {
+    struct piece *piece = piece_own(&self->tunnel.loop->pieces, WS_FRAME_HEAD_MAX + room);
     if (!piece) {
-        return ERR_NOMEM;
+        return false;
     }
-    uint8_t *body = piece_room(piece) + WS_FRAME_HEAD_MAX;
-    size_t len = ws_deflate_message(self->deflate, message, body, bound);
-    if (len == 0) {
-        piece_free(&self->tunnel.loop->pieces, piece);
-        return ERR_NOMEM;
-    }
+    uint8_t *out = piece_room(piece) + WS_FRAME_HEAD_MAX;
+    int err = ws_deflate(self->deflate, message, out, room, made);
+    piece->at = out;
+    piece->len = *made;
+    chain_append(chain, piece);
+    return !err;
+}
+
+/* One frame, compressed: the head is written when its length is known. 0 or ERR_NOMEM. */
+static int send_compressed(struct websocket *self, enum websocket_kind kind, struct slice message) {
+    struct loop *loop = self->tunnel.loop;
+    struct chain chain = {0};
+    uint8_t head[WS_FRAME_HEAD_MAX];
+    size_t room = message.len < COMPRESS_PIECE ? message.len + COMPRESS_SLACK : COMPRESS_PIECE;
+    size_t made;
+    do {
+        if (!add_compressed(self, &message, &chain, room, &made)) {
+            chain_drop(&chain, &loop->pieces, &loop->trash);
+            return ERR_NOMEM;
+        }
+    } while (message.len > 0 || made == room);
+    ws_deflate_end(self->deflate);
+    size_t len = chain.bytes - WS_DEFLATE_TAIL.len;
     size_t head_len = ws_frame_head(head, opcode_of(kind), true, true, len);
-    memcpy(body - head_len, head, head_len);
-    piece->at = body - head_len;
-    piece->len = head_len + len;
-    put_out(self, piece);
+    chain_cut(&chain, len, &loop->pieces, &loop->trash);
+    chain.first->at -= head_len;
+    chain.first->len += head_len;
+    chain.bytes += head_len;
+    memcpy(piece_room(chain.first) + WS_FRAME_HEAD_MAX - head_len, head, head_len);
+    tunnel_write(&self->tunnel, &chain);
     return 0;
 }
 

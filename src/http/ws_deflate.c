@@ -6,11 +6,10 @@
 #include <zlib.h>
 
 #include "base/err.h"
-#include "base/size.h"
 
 #include "base/banned.h"
 
-enum { MEM_LEVEL = 5, LEVEL = 6, TAIL = 4 };
+enum { MEM_LEVEL = 5, LEVEL = 6 };
 
 const struct ws_deflate_wishes ws_deflate_wishes = {.server_bits = 12, .client_bits = 12};
 
@@ -96,7 +95,8 @@ int ws_inflate(struct ws_deflate *self, struct slice *in, uint8_t *out, size_t r
         return inflateReset(stream) == Z_OK ? 0 : ERR_WS_DEFLATE;
     }
     /* Z_BUF_ERROR: no progress was possible, for want of input or of room. */
-    return status == Z_OK || status == Z_BUF_ERROR ? 0 : ERR_WS_DEFLATE;
+    bool wants = stream->avail_in == 0 || stream->avail_out == 0;
+    return status == Z_OK || (status == Z_BUF_ERROR && wants) ? 0 : ERR_WS_DEFLATE;
 }
 
 void ws_inflate_end(struct ws_deflate *self) {
@@ -122,30 +122,27 @@ static bool need_out(struct ws_deflate *self) {
     return true;
 }
 
-/* zlib's bound for any parameters, and the end of a flush. */
-size_t ws_deflate_bound(size_t len) {
-    size_t bound;
-    if (len > UINT_MAX / 2 || !size_add(len, (len + 7) / 8 + (len + 63) / 64 + 16, &bound)) {
-        return 0;
-    }
-    return bound;
-}
-
-size_t ws_deflate_message(struct ws_deflate *self, struct slice message, uint8_t *out,
-                          size_t room) {
+int ws_deflate(struct ws_deflate *self, struct slice *in, uint8_t *out, size_t room, size_t *made) {
+    *made = 0;
     if (!need_out(self)) {
-        return 0;
+        return ERR_NOMEM;
     }
     z_stream *stream = self->out;
-    stream->next_in = (Bytef *)(uintptr_t)message.at;
-    stream->avail_in = (uInt)message.len;
+    uInt given = clip(in->len);
+    uInt had = clip(room);
+    stream->next_in = (Bytef *)(uintptr_t)in->at;
+    stream->avail_in = given;
     stream->next_out = out;
-    stream->avail_out = (uInt)room;
-    int status = deflate(stream, Z_SYNC_FLUSH);
-    size_t made = room - stream->avail_out;
-    bool whole = status == Z_OK && stream->avail_in == 0 && stream->avail_out > 0 && made >= TAIL;
-    if (!whole || self->params.server_no_takeover) {
+    stream->avail_out = had;
+    /* Z_BUF_ERROR: the room before was just enough, and there is nothing to add. */
+    (void)deflate(stream, given == in->len ? Z_SYNC_FLUSH : Z_NO_FLUSH);
+    *in = slice_of(in->at + (given - stream->avail_in), in->len - (given - stream->avail_in));
+    *made = had - stream->avail_out;
+    return 0;
+}
+
+void ws_deflate_end(struct ws_deflate *self) {
+    if (self->params.server_no_takeover) {
         drop_out(self);
     }
-    return whole ? made - TAIL : 0;
 }

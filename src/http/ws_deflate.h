@@ -29,17 +29,23 @@ void ws_deflate_free(struct ws_deflate *self);
  * 0, ERR_WS_DEFLATE or ERR_NOMEM. */
 int ws_inflate(struct ws_deflate *self, struct slice *in, uint8_t *out, size_t room, size_t *made);
 
-/* What a message's last part is followed by: to be inflated behind it. */
+/* What a message ends with, and is sent without (RFC 7692 section 7.2.1): to be inflated behind
+ * it. */
 #define WS_DEFLATE_TAIL SLICE("\x00\x00\xff\xff")
+
+/* Bytes of room with which zlib can end a message. */
+enum { WS_DEFLATE_ROOM = 16 };
 
 /* The message has ended. */
 void ws_inflate_end(struct ws_deflate *self);
 
-/* Bytes that a message of `len` bytes takes at most when compressed; 0: too many. */
-size_t ws_deflate_bound(size_t len);
+/* Compresses what is left of a message that is not empty, *in, into `room` bytes at `out`, at least
+ * WS_DEFLATE_ROOM. *in is what is left afterwards, *made how many bytes came out; the message is
+ * whole when nothing is left and there was room for more. Its WS_DEFLATE_TAIL then is to be cut
+ * off. 0 or ERR_NOMEM. */
+int ws_deflate(struct ws_deflate *self, struct slice *in, uint8_t *out, size_t room, size_t *made);
 
-/* Compresses a whole message, which is not empty, into `room` (ws_deflate_bound) bytes at `out`.
- * Returns how many it took, or 0 where memory is short. */
-size_t ws_deflate_message(struct ws_deflate *self, struct slice message, uint8_t *out, size_t room);
+/* The message is whole. */
+void ws_deflate_end(struct ws_deflate *self);
 
 #endif
