@@ -57,6 +57,7 @@
     X(ERR_WS_BODY, "a WebSocket handshake with a body", 400)                                       \
     X(ERR_WS_VERSION, "Sec-WebSocket-Version is not 13", 426)                                      \
     X(ERR_WS_KEY, "Sec-WebSocket-Key is not one value of 16 bytes in base64", 400)                 \
+    X(ERR_WS_EXTENSIONS, "Sec-WebSocket-Extensions is not a list of extensions", 400)              \
     /* WebSocket: frames and messages, RFC 6455 section 5, RFC 7692 */                             \
     X(ERR_WS_RESERVED, "a frame with a reserved bit", 0)                                           \
     X(ERR_WS_OPCODE, "a frame with an unknown opcode", 0)                                          \

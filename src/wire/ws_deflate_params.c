@@ -118,26 +118,34 @@ static bool set_param(struct ws_deflate_offer *offer, const struct param *param)
     return false;
 }
 
-int ws_deflate_offer_next(struct slice *list, struct ws_deflate_offer *offer) {
+/* As ws_deflate_offer_next, where an element begins. */
+static int take_extension(struct slice *text, struct ws_deflate_offer *offer) {
     struct slice name;
     struct param param;
-    *offer = (struct ws_deflate_offer){0};
-    while (take(list, ',')) {
-    }
-    if (!take_token(list, &name)) {
+    if (!take_token(text, &name)) {
         return -1;
     }
     bool fine = slice_equal_nocase(name, SLICE("permessage-deflate"));
-    while (take(list, ';')) {
-        if (!take_param(list, &param)) {
+    while (take(text, ';')) {
+        if (!take_param(text, &param)) {
             return -1;
         }
         fine = fine && set_param(offer, &param);
     }
-    if (list->len > 0 && list->at[0] != ',') {
+    if (text->len > 0 && text->at[0] != ',') {
         return -1;
     }
     return fine ? 1 : 0;
+}
+
+int ws_deflate_offer_next(struct slice *list, struct ws_deflate_offer *offer) {
+    *offer = (struct ws_deflate_offer){0};
+    while (take(list, ',')) {
+    }
+    struct slice rest = *list;
+    int read = take_extension(&rest, offer);
+    *list = read < 0 ? *list : rest;
+    return read;
 }
 
 /* --- the agreement --- */
@@ -157,8 +165,8 @@ bool ws_deflate_agree(const struct ws_deflate_offer *offer, const struct ws_defl
         .client_bits = offer->client_bits ? smaller(offer->client_bits, wishes->client_bits) : 15,
         .server_no_takeover = offer->server_no_takeover || wishes->server_no_takeover,
         .client_no_takeover = offer->client_no_takeover || wishes->client_no_takeover,
-        .names_server_bits = offer->server_bits > 0 ||
-                             wishes->server_bits<15, .names_client_bits = offer->client_bits> 0,
+        .names_server_bits = (offer->server_bits > 0) || (wishes->server_bits < 15),
+        .names_client_bits = (offer->client_bits > 0),
     };
     return true;
 }

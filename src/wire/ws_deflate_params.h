@@ -41,7 +41,7 @@ enum { WS_DEFLATE_ANSWER_MAX = 160 };
 
 /* Reads the next element of a Sec-WebSocket-Extensions list and takes it off `list`. 1: an offer
  * of permessage-deflate, in *offer; 0: another extension, or an offer that breaks a rule and is
- * declined; -1: the list has ended, or is none from here on. */
+ * declined; -1: the list has ended, where list->len is 0, or its next element is no extension. */
 int ws_deflate_offer_next(struct slice *list, struct ws_deflate_offer *offer);
 
 /* False where the server cannot serve the offer: a window of 8 bits, which zlib cannot keep

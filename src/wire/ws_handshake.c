@@ -27,7 +27,8 @@ struct found {
 
 /* What a look at the fields has shown. */
 struct fields {
-    bool websocket; /* Upgrade names it */
+    bool websocket;  /* Upgrade names it */
+    bool extensions; /* every Sec-WebSocket-Extensions is a list of them */
     struct found key;
     struct found version;
 };
@@ -37,7 +38,8 @@ static void note(struct found *found, struct slice value) {
     found->value = value;
 }
 
-static void note_offers(struct ws_offer *offer, struct slice list) {
+/* False where the list is none. */
+static bool note_offers(struct ws_offer *offer, struct slice list) {
     struct ws_deflate_offer one;
     int read;
     while ((read = ws_deflate_offer_next(&list, &one)) >= 0) {
@@ -45,10 +47,11 @@ static void note_offers(struct ws_offer *offer, struct slice list) {
             offer->deflate[offer->count++] = one;
         }
     }
+    return list.len == 0;
 }
 
 static struct fields look(const struct head *head, const uint8_t *bytes, struct ws_offer *offer) {
-    struct fields fields = {0};
+    struct fields fields = {.extensions = true};
     for (uint32_t i = 0; i < head->field_count; i++) {
         const struct field *field = &head->fields[i];
         struct slice value = field_value(field, bytes);
@@ -66,7 +69,7 @@ static struct fields look(const struct head *head, const uint8_t *bytes, struct 
             note(&fields.version, value);
             break;
         case HEADER_SEC_WEBSOCKET_EXTENSIONS:
-            note_offers(offer, value);
+            fields.extensions &= note_offers(offer, value);
             break;
         default:
             break;
@@ -107,6 +110,9 @@ int ws_handshake_check(const struct head *head, const uint8_t *bytes,
     }
     if (fields.key.count != 1 || !base64_is_16_bytes(fields.key.value)) {
         return ERR_WS_KEY;
+    }
+    if (!fields.extensions) { /* RFC 6455 section 9.1: the handshake has failed */
+        return ERR_WS_EXTENSIONS;
     }
     render_accept(fields.key.value, offer->accept);
     return 1;

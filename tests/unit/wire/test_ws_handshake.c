@@ -106,6 +106,14 @@ TEST(handshakes_that_are_broken) {
         {ERR_WS_KEY, REQUEST UPGRADE VERSION "Sec-WebSocket-Key: dGhlIHNhbXBsZQ==\r\n\r\n"},
         {ERR_WS_KEY,
          REQUEST UPGRADE VERSION "Sec-WebSocket-Key: dGhl\xC3\xA9NhbXBsZSBub25jZQ==\r\n\r\n"},
+        {ERR_WS_EXTENSIONS, REQUEST UPGRADE KEY VERSION "Sec-WebSocket-Extensions: (\r\n\r\n"},
+        {ERR_WS_EXTENSIONS, REQUEST UPGRADE KEY VERSION "Sec-WebSocket-Extensions: a b\r\n\r\n"},
+        {ERR_WS_EXTENSIONS,
+         REQUEST UPGRADE KEY VERSION "Sec-WebSocket-Extensions: permessage-deflate;\r\n"
+                                     "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"},
+        {ERR_WS_EXTENSIONS,
+         REQUEST UPGRADE KEY VERSION "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+                                     "Sec-WebSocket-Extensions: x; y=\"z\r\n\r\n"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (!CHECK_INT(check(rows[i].head), rows[i].err)) {
@@ -122,7 +130,7 @@ TEST(offers_come_from_all_fields) {
     CHECK_INT(
         check(REQUEST UPGRADE KEY VERSION
               "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8, foo\r\n"
-              "Sec-WebSocket-Extensions: (\r\n"
+              "Sec-WebSocket-Extensions:\r\n"
               "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10, "
               "permessage-deflate\r\n\r\n"),
         1);
