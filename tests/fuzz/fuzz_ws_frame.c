@@ -3,7 +3,8 @@
  *
  *  - a frame's header is as long and as wrong however it is cut, and no other bytes say the same;
  *  - unmasking by vectors is unmasking byte by byte;
- *  - every path calls the same UTF-8 valid, at the same piece of the input;
+ *  - every path calls the same UTF-8 valid, at the same piece of the input, and what it calls so is
+ *    what the definition of UTF-8, spelt out below, calls so;
  *  - what is answered to offers is what was agreed upon, and an offer itself.
  *
  * Seeds: tests/corpus/websocket. */
@@ -52,7 +53,50 @@ static void check_render(const struct ws_frame *frame, const uint8_t *bytes, siz
     require(memcmp(frame->key, bytes + len, 4) == 0, "the key");
 }
 
+/* Can the first `got` bytes of a character of `size`, whose bits are `value`, become one? They can
+ * where a number that they may grow to is a character's (RFC 3629 section 3). */
+static bool can_become(uint32_t value, unsigned got, unsigned size) {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned open = 6 * (size - got);
+    uint32_t from = value << open;
+    uint32_t to = from | ((1u << open) - 1);
+    from = from < least[size] ? least[size] : from;
+    to = to > 0x10FFFF ? 0x10FFFF : to;
+    return from <= to && !(from >= 0xD800 && to <= 0xDFFF);
+}
+
+/* The index of the byte with which it is certain that this is no text, or len. `whole` gives
+ * whether a text may end behind the last one. */
+static size_t breaks_at(const uint8_t *bytes, size_t len, bool *whole) {
+    unsigned got = 0;
+    unsigned size = 0;
+    uint32_t value = 0;
+    *whole = true;
+    for (size_t i = 0; i < len; i++) {
+        uint8_t c = bytes[i];
+        bool goes_on = got < size;
+        if (goes_on != ((c & 0xC0) == 0x80) || c >= 0xF8) {
+            return i;
+        }
+        if (goes_on) {
+            value = value << 6 | (c & 0x3F);
+            got++;
+        } else {
+            size = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+            value = size == 1 ? c : c & (0x7Fu >> size);
+            got = 1;
+        }
+        if (!can_become(value, got, size)) {
+            return i;
+        }
+        *whole = got == size;
+    }
+    return len;
+}
+
 static void check_utf8(const uint8_t *bytes, size_t len) {
+    bool whole;
+    size_t broken = breaks_at(bytes, len, &whole);
     size_t count;
     const struct utf8_path *const *paths = utf8_paths(&count);
     for (size_t step = len > 0 ? len : 1;; step = step > 61 ? 61 : 1) {
@@ -66,6 +110,7 @@ static void check_utf8(const uint8_t *bytes, size_t len) {
             size_t piece = len - at < step ? len - at : step;
             uint8_t *copy = copy_of(bytes + at, piece);
             good = utf8_feed_by(paths[count - 1], &states[count - 1], copy, piece);
+            require(good == (at + piece <= broken), "the verdict of the definition");
             for (size_t i = 0; i + 1 < count; i++) {
                 require(utf8_feed_by(paths[i], &states[i], copy, piece) == good, "one verdict");
                 require(!good || memcmp(&states[i], &states[count - 1], sizeof states[i]) == 0,
@@ -73,6 +118,7 @@ static void check_utf8(const uint8_t *bytes, size_t len) {
             }
             free(copy);
         }
+        require(!good || utf8_done(&states[count - 1]) == whole, "the end of a character");
         if (step == 1) {
             break;
         }
@@ -90,6 +136,8 @@ static void check_close(const uint8_t *bytes, size_t len) {
     }
     require(len == 0 ? code == WS_CODE_NONE : ws_close_code_sendable(code), "a code");
     require(reason.len == (len < 2 ? 0 : len - 2), "all of the rest is the reason");
+    bool whole;
+    require(breaks_at(reason.at, reason.len, &whole) == reason.len && whole, "a reason is a text");
 }
 
 static void check_payload(const struct ws_frame *frame, const uint8_t *bytes, size_t len) {
@@ -175,6 +223,7 @@ static void check_lists(const uint8_t *bytes, size_t len) {
             check_agreement(&offer, &all_wishes[i]);
         }
     }
+    require(list.at + list.len == copy + len, "what is no extension stays");
     struct slice token;
     list = slice_of(copy, len);
     while (ws_protocol_next(&list, &token)) {
