@@ -198,6 +198,7 @@ static void piece_over(struct piece *piece) {
 int ws_rig_send_piece(struct ws_rig *rig, enum websocket_kind kind, struct slice message) {
     struct piece *piece = piece_memory(&rig->loop.pieces, message, piece_over, rig);
     if (!piece) {
+        ws_rig_close(rig, WS_CODE_INTERNAL, SLICE("")); /* none is left out of the middle */
         return ERR_NOMEM;
     }
     rig->operating = true;
