@@ -431,13 +431,13 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _seconds(
             "ws_ping_interval",
             20,
-            "send a ping when nothing was sent for this long; 0: off",
+            "time from the accept, or a pong, to the next ping; 0: off",
             interface="asgi",
         ),
         _seconds(
             "ws_ping_timeout",
             20,
-            "how long the answer to a ping may take before the connection is closed; 0: off",
+            "how long a client may be silent after a ping before it counts as gone; 0: off",
             interface="asgi",
         ),
         Option(
