@@ -1,5 +1,5 @@
-/* See utf8.h. A vector path vouches for as much as it can; what it does not vouch for, and short
- * texts, go byte by byte, runs of ASCII by words. */
+/* See utf8.h. A vector path vouches for as much as it can; what it does not vouch for goes byte by
+ * byte, runs of ASCII by words. */
 #include "wire/utf8.h"
 
 #include <string.h>

@@ -13,7 +13,7 @@
 #include "wire/utf8.h"
 
 /* How many of the bytes are whole and valid characters, counted from `bytes` on, where a character
- * begins. May give less: it stops before what is invalid and where few bytes are left. */
+ * begins. May give less: it stops somewhere before what is invalid or incomplete. */
 typedef size_t utf8_prefix_fn(const uint8_t *bytes, size_t len);
 
 struct utf8_path {

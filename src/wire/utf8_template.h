@@ -15,6 +15,8 @@
 #ifndef WIRE_UTF8_TEMPLATE_H
 #define WIRE_UTF8_TEMPLATE_H
 
+#include <string.h>
+
 #include "wire/utf8_paths.h"
 
 /* `at`, or where the character begins that is incomplete there: all before `at` is valid but for
@@ -30,8 +32,9 @@ static size_t whole_characters(const uint8_t *bytes, size_t at) {
     return at;
 }
 
-/* Four vectors a step, then one. Stops at the first step in which a rule is broken. What a
- * character at the end of a vector lacks is seen with the next one only, or not at all: hence
+/* Four vectors a step, then one, then what is left with NULs behind it, where an incomplete
+ * character is a broken rule. Stops at the first step in which a rule is broken. What a character
+ * at the end of a vector lacks is seen with the next one only, or not at all: hence
  * whole_characters. */
 static inline __attribute__((always_inline)) size_t prefix(const uint8_t *bytes, size_t len) {
     vector_t before = vector_zero();
@@ -59,6 +62,13 @@ static inline __attribute__((always_inline)) size_t prefix(const uint8_t *bytes,
         }
         before = vector;
         at += VECTOR_BYTES;
+    }
+    if (at < len && len - at < VECTOR_BYTES) {
+        uint8_t rest[VECTOR_BYTES] = {0};
+        memcpy(rest, bytes + at, len - at);
+        if (vector_is_zero(vector_errors(vector_load(rest), before))) {
+            return len;
+        }
     }
     return whole_characters(bytes, at);
 }
