@@ -78,8 +78,8 @@ void websocket_drop_in(struct websocket *self) {
 
 /* --- a message in the making --- */
 
-/* Room for at least one more byte, for `wanted` of them where that is known. 0, ERR_WS_TOO_BIG or
- * ERR_NOMEM. */
+/* Room for at least one more byte, for `wanted` of them where that is known, in a message that is
+ * shorter than the limit. 0 or ERR_NOMEM. */
 static int make_room(struct websocket *self, uint64_t wanted) {
     struct ws_message *message = self->building;
     uint64_t limit = self->pool->config->max_size;
@@ -87,9 +87,6 @@ static int make_room(struct websocket *self, uint64_t wanted) {
     size_t more = wanted < GROW + len ? (size_t)wanted : GROW + len;
     size_t room;
     size_t size;
-    if (limit > 0 && len >= limit) {
-        return ERR_WS_TOO_BIG;
-    }
     if (limit > 0 && more > limit - len) {
         more = (size_t)(limit - len);
     }

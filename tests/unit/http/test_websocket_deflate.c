@@ -228,6 +228,28 @@ WS_TEST(messages_are_compressed) {
     deflated_release(&peer);
 }
 
+/* With context take-over the same message again is shorter, without it is as long. */
+static void check_again(struct ws_rig *rig, const struct ws_deflate_offer *offer, bool shorter) {
+    begin(rig, offer);
+    noise(1000);
+    ws_rig_send(rig, WEBSOCKET_BINARY, slice_of(filler, 1000));
+    ws_rig_settle(rig);
+    size_t len = ws_rig_output(rig).len;
+    ws_rig_send(rig, WEBSOCKET_BINARY, slice_of(filler, 1000));
+    ws_rig_settle(rig);
+    size_t again = ws_rig_output(rig).len;
+    CHECK(shorter ? again < len / 10 : again == len);
+    deflated_release(&peer);
+}
+
+WS_TEST(the_same_message_again) {
+    check_again(rig, &usual, true);
+}
+
+WS_TEST(the_same_message_again_without_context_takeover) {
+    check_again(rig, &alone, false);
+}
+
 /* In several pieces, and by every length around their bounds. */
 TEST(noise_is_compressed) {
     static struct ws_rig rig;

@@ -2,6 +2,7 @@
  * queue and its bounds. */
 #include <stdlib.h>
 
+#include "http/websocket_impl.h"
 #include "http/ws_rig_test.h"
 
 #include "base/banned.h"
@@ -372,6 +373,7 @@ TEST(the_queue_is_bounded_by_bytes) {
         }
         ws_rig_settle(&rig);
         CHECK(!rig.carrier.reading || sizes[i] >= 300000);
+        CHECK(rig.ws->count < 2 + WEBSOCKET_QUEUE_BYTES / (sizeof(struct ws_message) + sizes[i]));
         rig.eager = true;
         ws_rig_want(&rig);
         ws_rig_settle(&rig);
@@ -424,6 +426,21 @@ WS_TEST(a_flood_of_pings) {
     ws_rig_settle(rig);
     CHECK_INT(ws_rig_output(rig).len, 3000 * 127);
     CHECK_TEXT(ws_rig_journal(rig), "text behind\n");
+}
+
+/* What a full queue held back is read once nobody asks for the queue any more. */
+WS_TEST(a_release_with_a_full_queue) {
+    ws_rig_open(rig);
+    for (int i = 0; i < 9; i++) {
+        frame(rig, F_TEXT, "x");
+    }
+    frame(rig, F_CLOSE, "\x03\xe8");
+    ws_rig_settle(rig);
+    CHECK(!rig->carrier.reading);
+    ws_rig_release(rig);
+    ws_rig_settle(rig);
+    CHECK(rig->carrier.closed);
+    CHECK_INT(websocket_pool_live(rig->pool), 0);
 }
 
 /* Law 6: nobody asks for what comes behind the release, and the queue does not fill. */

@@ -114,6 +114,16 @@ TEST(context_takeover) {
     ws_deflate_free(forgets);
 }
 
+/* Without context take-over there is nothing before a message that it could refer to. */
+TEST(references_to_a_message_before) {
+    struct ws_deflate *forgets = ws_deflate_new(&alone);
+    struct slice second = SLICE("\xf2\x00\x11\x00\x00");
+    size_t made;
+    CHECK_TEXT(unpack(forgets, SLICE("\xf2\x48\xcd\xc9\xc9\x07\x00"), 100), "Hello");
+    CHECK_INT(ws_inflate(forgets, &second, unpacked, ROOM, &made), ERR_WS_DEFLATE);
+    ws_deflate_free(forgets);
+}
+
 /* RFC 7692 section 7.2.3: all its examples say "Hello". */
 TEST(examples_of_the_rfc) {
     static const struct {
