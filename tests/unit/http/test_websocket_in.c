@@ -228,8 +228,7 @@ TEST(texts_that_are_not_utf8) {
                                         "\xf4\x90\x80\x80",
                                         "0123456789abcdef0123456789abcdef\x80",
                                         "\xe2\x82",
-                                        "\xe2"
-                                        "a"};
+                                        "\xe2\x61"};
     static struct ws_rig rig;
     for (size_t i = 0; i < 2 * sizeof(texts) / sizeof(texts[0]); i++) {
         ws_rig_init(&rig);
