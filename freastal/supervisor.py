@@ -71,20 +71,21 @@ def serve(app: str | Callable[..., Any], config: Config) -> int:
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("freastal serves from the main thread only: it handles signals")
     logs.set_up(config.log_level)
-    try:
-        listeners = Listeners(
-            config.bind,
-            slots=config.workers,
-            backlog=config.backlog,
-            uds_permissions=config.uds_permissions,
-        )
-    except ListenError as error:
-        _say(f"freastal: {error}")
-        return worker.EXIT_ERROR
-    try:
-        return Supervisor(app, config, listeners).run()
-    finally:
-        listeners.close()
+    with SignalPipe() as signals:  # before the sockets: who can connect can also stop the server
+        try:
+            listeners = Listeners(
+                config.bind,
+                slots=config.workers,
+                backlog=config.backlog,
+                uds_permissions=config.uds_permissions,
+            )
+        except ListenError as error:
+            _say(f"freastal: {error}")
+            return worker.EXIT_ERROR
+        try:
+            return Supervisor(app, config, listeners, signals).run()
+        finally:
+            listeners.close()
 
 
 class State(enum.Enum):
@@ -177,9 +178,16 @@ class Supervisor:
     """One server: see the head of the file.
 
     :param listeners: the open sockets; closed as soon as the server stops.
+    :param signals: entered for as long as :meth:`run` runs.
     """
 
-    def __init__(self, app: str | Callable[..., Any], config: Config, listeners: Listeners) -> None:
+    def __init__(
+        self,
+        app: str | Callable[..., Any],
+        config: Config,
+        listeners: Listeners,
+        signals: SignalPipe,
+    ) -> None:
         self._app = app
         self._config = config
         self._listeners = listeners
@@ -189,21 +197,20 @@ class Supervisor:
         self._deadline: float | None = None
         """When STOPPING becomes KILLING."""
         self._selector = selectors.PollSelector()  # has no descriptor that a child would inherit
-        self._signals = SignalPipe()
+        self._signals = signals
 
     def run(self) -> int:
         """Serve to the end.
 
         :returns: the exit code.
         """
-        with self._signals:
-            self._selector.register(self._signals.fd, selectors.EVENT_READ, self._on_signals)
-            try:
-                while self._turn():
-                    pass
-            finally:
-                for slot in self._slots:
-                    self._close_channel(slot)
+        self._selector.register(self._signals.fd, selectors.EVENT_READ, self._on_signals)
+        try:
+            while self._turn():
+                pass
+        finally:
+            for slot in self._slots:
+                self._close_channel(slot)
         return self._code
 
     def _turn(self) -> bool:

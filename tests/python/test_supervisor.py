@@ -44,6 +44,22 @@ class TestStart:
             assert server.stop() == 0
         assert server.log == ""
 
+    def test_can_be_stopped_from_the_moment_its_sockets_are_open(self, tmp_path: Path) -> None:
+        source = f"""
+import os, signal, freastal
+from freastal import supervisor
+{APP}
+class Listeners(supervisor.Listeners):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        os.kill(os.getpid(), signal.SIGTERM)
+supervisor.Listeners = Listeners
+freastal.serve(application, port=0)
+"""
+        with script(tmp_path, source, ready=False) as server:
+            assert server.process.wait(PATIENCE) == 0
+            assert "SIGTERM: stopping" in server.log
+
     def test_answers_on_every_address(self, tmp_path: Path) -> None:
         addresses = ["--bind", "127.0.0.1:0", "--bind", "[::1]:0", "--bind", "unix:s"]
         with freastal(tmp_path, *addresses) as server:
