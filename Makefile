@@ -91,8 +91,9 @@ fuzz: $(VENV)/.test-tools build-directory
 cross: $(VENV)/.test-tools build-directory
 	tools/cross.sh build/cross
 
+# TESTS: options for pytest, as -k websocket.
 python-tests: $(VENV)/.installed $(VENV)/.test-tools
-	$(BIN)/pytest -n 4 tests
+	$(BIN)/pytest -n 4 tests $(TESTS)
 
 # The end-to-end tests once more over an extension with ASan and UBSan.
 asan-tests: $(VENV)/.installed $(VENV)/.test-tools
