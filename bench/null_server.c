@@ -16,13 +16,15 @@
 #include "gateway/null.h"
 #include "http/server.h"
 #include "net/loop.h"
+#include "net/stream_uv.h"
 
 #include "base/banned.h"
 
-enum { BODY_MAX = 1 << 24 };
+enum { BODY_MAX = 1 << 24, KEEP_STREAMS = 1024 };
 
 struct null_server {
     struct loop loop;
+    struct transport_uv transport;
     struct server server;
     struct null_gateway null;
     uv_signal_t term;
@@ -64,7 +66,10 @@ static bool begin(struct null_server *self, int fd, size_t size) {
         .access_log_fd = -1,
     };
     struct loop_hooks hooks = {on_nothing, on_nothing, NULL};
-    struct log_sink sink = {on_nothing, NULL};
+    struct server_place place = {.loop = &self->loop,
+                                 .transport = &self->transport.transport,
+                                 .gateway = &self->null.gateway,
+                                 .log = {on_nothing, NULL}};
     if (loop_init(&self->loop, hooks) || null_gateway_init(&self->null, size)) {
         return false;
     }
@@ -74,7 +79,8 @@ static bool begin(struct null_server *self, int fd, size_t size) {
     uv_signal_init(&self->loop.uv, &self->interrupt);
     uv_signal_start(&self->term, on_signal, SIGTERM);
     uv_signal_start(&self->interrupt, on_signal, SIGINT);
-    return !server_init(&self->server, &self->loop, &config, &self->null.gateway, &fd, 1, sink);
+    transport_uv_init(&self->transport, KEEP_STREAMS);
+    return !server_init(&self->server, &place, &config, &fd, 1);
 }
 
 static bool read_number(const char *text, unsigned long most, unsigned long *number) {
@@ -102,6 +108,7 @@ int main(int argc, char **argv) {
         loop_turn(&self.loop, true);
     }
     server_release(&self.server);
+    transport_uv_release(&self.transport);
     loop_release(&self.loop);
     null_gateway_release(&self.null);
     close(fd);

@@ -20,6 +20,9 @@ static const struct worker_gateway *const gateways[] = {&worker_wsgi, &worker_as
  * and to close; less than the worker's watchdog gives (freastal/worker.py). */
 enum { LAST_WORDS_MS = 500 };
 
+/* Freed streams that are kept for reuse. */
+enum { KEEP_STREAMS = 1024 };
+
 /* --- what the floors below call --- */
 
 /* The log has a first line: it is taken out in the run beat. */
@@ -106,9 +109,14 @@ static int listen_on(struct worker *self, const struct worker_args *args) {
     }
     options_to_server(&args->options, &config);
     config.access_log_fd = args->access_log_fd;
-    int err = server_init(&self->server, &self->loop->loop, &config, self->kind->gateway(self), fds,
-                          (uint32_t)count, (struct log_sink){on_log_waits, self});
+    transport_uv_init(&self->transport, KEEP_STREAMS);
+    struct server_place place = {.loop = &self->loop->loop,
+                                 .transport = &self->transport.transport,
+                                 .gateway = self->kind->gateway(self),
+                                 .log = {on_log_waits, self}};
+    int err = server_init(&self->server, &place, &config, fds, (uint32_t)count);
     if (err) {
+        transport_uv_release(&self->transport);
         while (count > 0) {
             close(fds[--count]);
         }
@@ -246,6 +254,7 @@ static bool close_all(struct worker *self) {
     py_loop_part(self->loop, &self->resident);
     loop_sweep(loop);
     server_release(&self->server);
+    transport_uv_release(&self->transport);
     self->kind->release(self);
     return true;
 }

@@ -12,6 +12,7 @@
 #include "gateway/asgi.h"
 #include "gateway/wsgi.h"
 #include "http/server.h"
+#include "net/stream_uv.h"
 
 struct worker;
 
@@ -55,6 +56,7 @@ struct worker {
     struct py_loop *loop; /* owned */
     bool owns_loop;
     struct resident resident;
+    struct transport_uv transport;
     struct server server;
     const struct worker_gateway *kind;
     union {

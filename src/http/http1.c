@@ -7,7 +7,6 @@
 
 #include "base/err.h"
 #include "base/size.h"
-#include "net/stream_uv.h"
 
 #include "base/banned.h"
 
@@ -446,7 +445,7 @@ void http1_open(struct server *server, int fd, const struct peer *peer, uint32_t
         return;
     }
     *conn = (struct http1){.server = server, .peer = *peer, .listener = listener, .fresh = true};
-    conn->stream = stream_uv_new(server->loop, &server->streams, fd, &http1_events, conn);
+    conn->stream = transport_open(server->transport, server->loop, fd, &http1_events, conn);
     if (!conn->stream) {
         slab_give(&server->conn_slab, conn);
         return;

@@ -15,7 +15,6 @@
 #include "base/err.h"
 #include "base/size.h"
 #include "http/http1.h"
-#include "net/stream_uv.h"
 
 #include "base/banned.h"
 
@@ -108,7 +107,6 @@ void server_stop(struct server *server, uint64_t grace) {
 
 static bool init_slabs(struct server *server) {
     size_t exchange = http1_exchange_size(server->config.head.fields);
-    slab_init(&server->streams, stream_uv_size(), KEEP);
     slab_init(&server->conn_slab, sizeof(struct http1), KEEP);
     if (exchange > 0) {
         slab_init(&server->exchange_slab, exchange, KEEP);
@@ -135,10 +133,11 @@ static void unlisten(struct server *server, uint32_t count) {
     server->listeners = NULL;
 }
 
-int server_init(struct server *server, struct loop *loop, const struct server_config *config,
-                struct gateway *gateway, const int *fds, uint32_t count, struct log_sink log_sink) {
-    *server = (struct server){.loop = loop,
-                              .gateway = gateway,
+int server_init(struct server *server, const struct server_place *place,
+                const struct server_config *config, const int *fds, uint32_t count) {
+    *server = (struct server){.loop = place->loop,
+                              .transport = place->transport,
+                              .gateway = place->gateway,
                               .config = *config,
                               .parser = head_parser_best(),
                               .listener_count = count,
@@ -153,13 +152,13 @@ int server_init(struct server *server, struct loop *loop, const struct server_co
         return ERR_NOMEM;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (listener_init(&server->listeners[i], loop, fds[i], server, on_accept)) {
+        if (listener_init(&server->listeners[i], place->loop, fds[i], server, on_accept)) {
             unlisten(server, i);
             return ERR_SYSTEM;
         }
     }
-    log_init(&server->log, log_sink);
-    access_log_init(&server->access_log, loop, config->access_log_fd);
+    log_init(&server->log, place->log);
+    access_log_init(&server->access_log, place->loop, config->access_log_fd);
     return 0;
 }
 
@@ -168,7 +167,6 @@ void server_release(struct server *server) {
     log_release(&server->log);
     slab_release(&server->exchange_slab);
     slab_release(&server->conn_slab);
-    slab_release(&server->streams);
     free(server->listeners);
     server->listeners = NULL;
 }
@@ -200,7 +198,7 @@ struct slice server_lines(struct server *server) {
 void server_live(const struct server *server,
                  void (*each)(void *arg, const char *name, uint64_t value), void *arg) {
     each(arg, "connections", server->conn_slab.live);
-    each(arg, "streams", server->streams.live);
+    each(arg, "streams", transport_live(server->transport));
     each(arg, "exchanges", server->exchange_slab.live);
     each(arg, "buffers", server->loop->bufs.slab.live);
     each(arg, "pieces", piece_pool_live(&server->loop->pieces));

@@ -14,6 +14,7 @@
 #include "net/close_why.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "net/transport.h"
 #include "wire/head.h"
 
 /* Limits and time-outs; 0 turns one off unless said otherwise. Times in milliseconds. */
@@ -48,6 +49,7 @@ enum server_state { SERVER_SERVING, SERVER_STOPPING, SERVER_STOPPED };
 struct server {
     /* read-only */
     struct loop *loop;
+    struct transport *transport;
     struct gateway *gateway;
     struct server_config config;
     enum server_state state;
@@ -61,7 +63,6 @@ struct server {
     char lines[128];    /* see server_lines */
     size_t lines_len;
     struct list conns; /* of struct http1 */
-    struct slab streams;
     struct slab conn_slab;
     struct slab exchange_slab;
     struct listener *listeners;
@@ -72,12 +73,19 @@ struct server {
     bool swept;                 /* it has */
 };
 
-/* Readies a server on `loop`. `fds`: `count` listening sockets; [takes them] on success, and
- * closes each once a graceful stop has drained it.
- * `gateway` [borrows until server_release]. `log_sink`: see base/log.h. Accepts from the next
- * turn on. 0, ERR_NOMEM or ERR_SYSTEM; after an error, nothing is left. */
-int server_init(struct server *server, struct loop *loop, const struct server_config *config,
-                struct gateway *gateway, const int *fds, uint32_t count, struct log_sink log_sink);
+/* What stands around a server. [borrows all until server_release] */
+struct server_place {
+    struct loop *loop;
+    struct transport *transport; /* opens its connections */
+    struct gateway *gateway;     /* answers its exchanges */
+    struct log_sink log;
+};
+
+/* Readies a server. `fds`: `count` listening sockets; [takes them] on success, and closes each
+ * once a graceful stop has drained it. Accepts from the next turn on.
+ * 0, ERR_NOMEM or ERR_SYSTEM; after an error, nothing is left. */
+int server_init(struct server *server, const struct server_place *place,
+                const struct server_config *config, const int *fds, uint32_t count);
 
 /* Stops gracefully: takes what the kernel has queued, then accepts no more; closes idle
  * connections; lets requests in flight finish for `grace` ms, then closes them. A second call

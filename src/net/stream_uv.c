@@ -274,13 +274,10 @@ static const struct stream_ops stream_uv_ops = {
     .close = close_stream,
 };
 
-size_t stream_uv_size(void) {
-    return sizeof(struct stream_uv);
-}
-
-struct stream *stream_uv_new(struct loop *loop, struct slab *pool, int fd,
-                             const struct stream_events *events, void *user) {
-    struct stream_uv *self = slab_take(pool);
+static struct stream *open_stream(struct transport *transport, struct loop *loop, int fd,
+                                  const struct stream_events *events, void *user) {
+    struct slab *home = &LIST_OWNER(transport, struct transport_uv, transport)->streams;
+    struct stream_uv *self = slab_take(home);
     if (!self) {
         close(fd);
         return NULL;
@@ -291,15 +288,29 @@ struct stream *stream_uv_new(struct loop *loop, struct slab *pool, int fd,
                    .ops = &stream_uv_ops,
                    .events = events,
                    .progress = loop_now(loop)},
-        .home = pool,
+        .home = home,
         .fd = fd,
     };
     flushable_init(&self->stream.flushable, flush);
     if (uv_poll_init_socket(&loop->uv, &self->poll, fd)) {
         close(fd);
-        slab_give(pool, self);
+        slab_give(home, self);
         return NULL;
     }
     self->poll.data = self;
     return &self->stream;
+}
+
+static uint32_t live(const struct transport *transport) {
+    return LIST_OWNER(transport, const struct transport_uv, transport)->streams.live;
+}
+
+void transport_uv_init(struct transport_uv *uv, uint32_t keep) {
+    static const struct transport_ops ops = {.open = open_stream, .live = live};
+    uv->transport.ops = &ops;
+    slab_init(&uv->streams, sizeof(struct stream_uv), keep);
+}
+
+void transport_uv_release(struct transport_uv *uv) {
+    slab_release(&uv->streams);
 }

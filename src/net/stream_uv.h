@@ -1,15 +1,19 @@
-/* A stream over a connected socket, polled by libuv. */
+/* Streams over connected sockets, polled by libuv: the transport that is everywhere. */
 #ifndef NET_STREAM_UV_H
 #define NET_STREAM_UV_H
 
-#include "net/stream.h"
+#include "base/slab.h"
+#include "net/transport.h"
 
-/* Bytes of a stream_uv: what a connection costs in this room. */
-size_t stream_uv_size(void);
+struct transport_uv {
+    struct transport transport;
+    struct slab streams; /* private */
+};
 
-/* [gives] a stream on `fd`, or NULL where memory or libuv refuse; [takes fd] in either case.
- * It frees itself after `closed`. `pool` is a slab of stream_uv_size() objects. */
-struct stream *stream_uv_new(struct loop *loop, struct slab *pool, int fd,
-                             const struct stream_events *events, void *user);
+/* `keep`: freed streams that are kept for reuse. */
+void transport_uv_init(struct transport_uv *uv, uint32_t keep);
+
+/* When its streams are gone. */
+void transport_uv_release(struct transport_uv *uv);
 
 #endif

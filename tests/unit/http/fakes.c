@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "must.h"
-#include "net/stream_uv.h"
 
 struct fake_clock fake_clock;
 
@@ -40,8 +39,6 @@ struct fake_stream {
     int fd;
 };
 
-static struct fake_peer *expected_peer;
-
 static struct fake_stream *own(struct stream *stream) {
     return LIST_OWNER(stream, struct fake_stream, stream);
 }
@@ -60,10 +57,6 @@ void fake_peer_init(struct fake_peer *peer) {
     peer->closed = false;
     peer->reading = false;
     peer->stream = NULL;
-}
-
-void fake_peer_expect(struct fake_peer *peer) {
-    expected_peer = peer;
 }
 
 void fake_peer_send(struct fake_peer *peer, struct slice bytes) {
@@ -158,20 +151,13 @@ static const struct stream_ops ops = {
     .close = close_stream,
 };
 
-size_t __wrap_stream_uv_size(void);
-struct stream *__wrap_stream_uv_new(struct loop *loop, struct slab *pool, int fd,
-                                    const struct stream_events *events, void *user);
-
-size_t __wrap_stream_uv_size(void) {
-    return sizeof(struct fake_stream);
-}
-
-struct stream *__wrap_stream_uv_new(struct loop *loop, struct slab *pool, int fd,
-                                    const struct stream_events *events, void *user) {
-    struct fake_peer *peer = expected_peer;
+static struct stream *open_stream(struct transport *transport, struct loop *loop, int fd,
+                                  const struct stream_events *events, void *user) {
+    struct fake_transport *fake = LIST_OWNER(transport, struct fake_transport, transport);
+    struct fake_peer *peer = fake->expected;
     MUST(peer != NULL);
-    expected_peer = NULL;
-    struct fake_stream *self = slab_take(pool);
+    fake->expected = NULL;
+    struct fake_stream *self = slab_take(&fake->streams);
     if (!self) {
         peer->closed = true;
         return NULL;
@@ -179,13 +165,28 @@ struct stream *__wrap_stream_uv_new(struct loop *loop, struct slab *pool, int fd
     *self = (struct fake_stream){
         .stream = {.loop = loop, .user = user, .ops = &ops, .events = events},
         .peer = peer,
-        .home = pool,
+        .home = &fake->streams,
         .fd = fd,
     };
     self->stream.progress = loop_now(loop);
     flushable_init(&self->stream.flushable, flush);
     peer->stream = &self->stream;
     return &self->stream;
+}
+
+static uint32_t live(const struct transport *transport) {
+    return LIST_OWNER(transport, const struct fake_transport, transport)->streams.live;
+}
+
+void fake_transport_init(struct fake_transport *fake) {
+    static const struct transport_ops transport_ops = {.open = open_stream, .live = live};
+    fake->transport.ops = &transport_ops;
+    fake->expected = NULL;
+    slab_init(&fake->streams, sizeof(struct fake_stream), 8);
+}
+
+void fake_transport_release(struct fake_transport *fake) {
+    slab_release(&fake->streams);
 }
 
 static void tell_closed(struct fake_peer *peer) {

@@ -1,7 +1,7 @@
 /* What stands below HTTP in its tests: a transport without sockets, and clocks that stand still.
  *
- * fakes.c puts itself in the place of stream_uv_new, uv_now, uv_hrtime and time (--wrap, see
- * meson.build), so that the code under test is the product's, byte for byte. */
+ * fakes.c puts itself in the place of uv_now, uv_hrtime and time (--wrap, see meson.build), so
+ * that the code under test is the product's, byte for byte. */
 #ifndef UNIT_HTTP_FAKES_H
 #define UNIT_HTTP_FAKES_H
 
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
-#include "net/stream.h"
+#include "net/transport.h"
 
 /* The clocks. `hr_step` is added to hr_ns at each reading. */
 struct fake_clock {
@@ -51,8 +51,15 @@ struct fake_peer {
 
 void fake_peer_init(struct fake_peer *peer);
 
-/* The next stream that the code under test makes is to this peer. [borrows until it is closed] */
-void fake_peer_expect(struct fake_peer *peer);
+/* A transport whose next stream is to the peer that it expects. */
+struct fake_transport {
+    struct transport transport;
+    struct slab streams;
+    struct fake_peer *expected; /* set by the test. [borrows until its stream is closed] */
+};
+
+void fake_transport_init(struct fake_transport *fake);
+void fake_transport_release(struct fake_transport *fake);
 
 /* Puts bytes behind those that it sends. */
 void fake_peer_send(struct fake_peer *peer, struct slice bytes);

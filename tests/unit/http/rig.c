@@ -26,15 +26,19 @@ void rig_init(struct rig *rig) {
 
 void rig_start(struct rig *rig) {
     MUST(loop_init(&rig->loop, (struct loop_hooks){on_hook, on_hook, NULL}) == 0);
-    rig->started = server_init(&rig->server, &rig->loop, &rig->config, &rig->gateway.gateway, NULL,
-                               0, (struct log_sink){on_log, rig}) == 0;
+    fake_transport_init(&rig->transport);
+    struct server_place place = {.loop = &rig->loop,
+                                 .transport = &rig->transport.transport,
+                                 .gateway = &rig->gateway.gateway,
+                                 .log = {on_log, rig}};
+    rig->started = server_init(&rig->server, &place, &rig->config, NULL, 0) == 0;
 }
 
 void rig_open_peer(struct rig *rig, struct fake_peer *peer) {
     static const struct peer address = {.family = PEER_IPV4, .port = 4711, .ip = {192, 0, 2, 1}};
-    fake_peer_expect(peer);
+    rig->transport.expected = peer;
     http1_open(&rig->server, -1, &address, 0);
-    fake_peer_expect(NULL);
+    rig->transport.expected = NULL;
 }
 
 void rig_open(struct rig *rig) {
@@ -113,4 +117,5 @@ void rig_end(struct rig *rig) {
     if (rig->started) {
         server_release(&rig->server);
     }
+    fake_transport_release(&rig->transport);
 }

@@ -9,6 +9,7 @@
 struct rig {
     struct server_config config; /* change it before rig_open */
     struct loop loop;
+    struct fake_transport transport;
     struct server server;
     struct fake_gateway gateway;
     struct fake_peer peer;

@@ -13,6 +13,7 @@
 #include "http/server.h"
 #include "must.h"
 #include "net/sockets.h"
+#include "net/stream_uv.h"
 #include "test.h"
 
 #include "base/banned.h"
@@ -28,6 +29,7 @@ enum { BODY = 3000 };
 struct site {
     struct server_config config;
     struct loop loop;
+    struct transport_uv uv;
     struct server server;
     struct fake_gateway gateway;
     struct sockaddr_in address;
@@ -49,6 +51,7 @@ static void site_init(struct site *site) {
         .head = {.line = 8192, .head = 65536, .fields = 100},
         .access_log_fd = -1,
     };
+    transport_uv_init(&site->uv, 4);
     site->out_len = 0;
     site->end = SOCKETS_OPEN;
     fake_gateway_init(&site->gateway);
@@ -57,11 +60,19 @@ static void site_init(struct site *site) {
     site->gateway.body = slice_of(body, BODY);
 }
 
+/* As server_init. */
+static int site_listen(struct site *site, const int *fds, uint32_t count) {
+    struct server_place place = {.loop = &site->loop,
+                                 .transport = &site->uv.transport,
+                                 .gateway = &site->gateway.gateway,
+                                 .log = {on_hook, NULL}};
+    return server_init(&site->server, &place, &site->config, fds, count);
+}
+
 static void site_start(struct site *site) {
     int fd = sockets_listen(&site->address);
     MUST(loop_init(&site->loop, (struct loop_hooks){on_hook, on_hook, NULL}) == 0);
-    MUST(server_init(&site->server, &site->loop, &site->config, &site->gateway.gateway, &fd, 1,
-                     (struct log_sink){on_hook, NULL}) == 0);
+    MUST(site_listen(site, &fd, 1) == 0);
 }
 
 static void add_live(void *arg, const char *name, uint64_t value) {
@@ -82,6 +93,7 @@ static void site_end(struct site *site) {
     CHECK_INT(fake_open_jobs(&site->gateway), 0);
     loop_release(&site->loop);
     server_release(&site->server);
+    transport_uv_release(&site->uv);
 }
 
 static void turns(struct site *site, int count) {
@@ -254,9 +266,8 @@ TEST(a_server_that_cannot_listen_leaves_nothing) {
     MUST(loop_init(&site.loop, (struct loop_hooks){on_hook, on_hook, NULL}) == 0);
     fds[0] = sockets_listen(&site.address);
     fds[1] = -1;
-    CHECK_INT(server_init(&site.server, &site.loop, &site.config, &site.gateway.gateway, fds, 2,
-                          (struct log_sink){on_hook, NULL}),
-              ERR_SYSTEM);
+    CHECK_INT(site_listen(&site, fds, 2), ERR_SYSTEM);
     CHECK_INT(close(fds[0]), 0); /* still the caller's */
     loop_release(&site.loop);
+    transport_uv_release(&site.uv);
 }

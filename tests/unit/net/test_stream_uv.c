@@ -38,7 +38,7 @@ int __wrap_uv_poll_stop(uv_poll_t *poll) {
 
 struct rig {
     struct loop loop;
-    struct slab pool;
+    struct transport_uv uv;
     struct stream *stream; /* NULL once its memory may be gone */
     int far;
     bool operating; /* inside an operation: no event may come (law 1) */
@@ -99,7 +99,7 @@ static void on_closed(struct stream *stream) {
     struct rig *rig = event(stream);
     rig->closes++;
     rig->why = stream->why;
-    CHECK_INT(rig->pool.live, 1); /* law 4: it lives until this has returned */
+    CHECK_INT(transport_live(&rig->uv.transport), 1); /* law 4: it lives until this has returned */
     CHECK(chain_empty(&stream->out));
     rig->stream = NULL;
 }
@@ -125,8 +125,8 @@ static void rig_begin_on(struct rig *rig, int near, int far) {
     rig->got = malloc(ROOM);
     CHECK(rig->got != NULL);
     CHECK_INT(loop_init(&rig->loop, (struct loop_hooks){on_enter, on_enter, NULL}), 0);
-    slab_init(&rig->pool, stream_uv_size(), 4);
-    rig->stream = stream_uv_new(&rig->loop, &rig->pool, near, &events, rig);
+    transport_uv_init(&rig->uv, 4);
+    rig->stream = transport_open(&rig->uv.transport, &rig->loop, near, &events, rig);
     CHECK(rig->stream != NULL);
     polls.starts = 0;
     polls.stops = 0;
@@ -192,13 +192,13 @@ static void rig_end(struct rig *rig) {
     }
     turn(rig);
     CHECK_INT(rig->closes, 1);
-    CHECK_INT(rig->pool.live, 0);
+    CHECK_INT(transport_live(&rig->uv.transport), 0);
     CHECK_INT(rig->loop.bufs.slab.live, 0);
     close(rig->far);
     free(rig->got);
     loop_release(&rig->loop);
     CHECK_INT(piece_pool_live(&rig->loop.pieces), 0);
-    slab_release(&rig->pool);
+    transport_uv_release(&rig->uv);
     faults_clear();
 }
 
@@ -762,20 +762,20 @@ TEST(closing_from_inside_an_event) {
 
 TEST(a_stream_that_cannot_be_made_takes_the_descriptor_all_the_same) {
     struct loop loop;
-    struct slab pool;
+    struct transport_uv uv;
     faults_clear();
     CHECK_INT(loop_init(&loop, (struct loop_hooks){on_enter, on_enter, NULL}), 0);
-    slab_init(&pool, stream_uv_size(), 1);
+    transport_uv_init(&uv, 0);
     int fd = file_of(SLICE("not a socket")); /* epoll refuses regular files */
-    CHECK(stream_uv_new(&loop, &pool, fd, &events, NULL) == NULL);
+    CHECK(transport_open(&uv.transport, &loop, fd, &events, NULL) == NULL);
     CHECK_INT(fcntl(fd, F_GETFD), -1);
-    CHECK_INT(pool.live, 0);
-    slab_release(&pool);
+    CHECK_INT(transport_live(&uv.transport), 0);
     fd = file_of(SLICE(""));
     faults[FAULT_ALLOC] = (struct fault){.from = 1, .to = 1};
-    CHECK(stream_uv_new(&loop, &pool, fd, &events, NULL) == NULL);
+    CHECK(transport_open(&uv.transport, &loop, fd, &events, NULL) == NULL);
     CHECK_INT(faults[FAULT_ALLOC].calls, 1);
     CHECK_INT(fcntl(fd, F_GETFD), -1);
     faults_clear();
     loop_release(&loop);
+    transport_uv_release(&uv);
 }
