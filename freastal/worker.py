@@ -9,7 +9,8 @@ vanished, of which ``SIGIO`` tells (no thread has to wait for it); the worker th
 
 Signals, all handled in Python while the core or the event loop runs:
 
-* SIGTERM: stop gracefully within ``--timeout-graceful-shutdown``; the second one exits at once.
+* SIGTERM: stop gracefully within ``--timeout-graceful-shutdown``. More of them change nothing:
+  systemd sends one to every process of a unit, besides the supervisor's.
 * SIGQUIT: stop now, requests in flight are cut off.
 * SIGINT: nothing. Ctrl-C reaches every process of the terminal; the supervisor has the word.
 
@@ -238,9 +239,8 @@ class _Process:
         faulthandler.dump_traceback_later(grace + LAST_WORDS, exit=True, file=STANDARD_ERROR)
 
     def _on_term(self, signum: int, frame: FrameType | None) -> None:
-        if self._stopping:
-            os._exit(EXIT_ERROR)
-        self._stop(self._job.config.timeout_graceful_shutdown)
+        if not self._stopping:
+            self._stop(self._job.config.timeout_graceful_shutdown)
 
     def _on_quit(self, signum: int, frame: FrameType | None) -> None:
         self._stop(0)

@@ -161,6 +161,10 @@ static bool end_failed(struct asgi_call *call) {
         py_give_exception(exception); /* steals */
         exception = NULL;
         py_log_exception(asgi->logger, "exception in the ASGI application (%s)", call->kind->name);
+    } else if (cancelled && call->exchange) {
+        py_log(asgi->logger, "warning",
+               "the ASGI application (%s) was cancelled before its response was complete",
+               call->kind->name);
     }
     end(call, true);
     if (cancelled) {

@@ -49,6 +49,10 @@ static PyObject *disconnect_message(void) {
 
 static int http_receive(struct asgi_call *call, PyObject **message) {
     struct asgi_body *body = &call->body;
+    if (call->response.state == ASGI_RESPONSE_DONE) {
+        *message = disconnect_message(); /* as the specification says, whatever was not read */
+        return *message ? 1 : -1;
+    }
     if (call->exchange && !body->all && !body->asked && !body->piece && take_body(call) < 0) {
         return -1;
     }

@@ -45,13 +45,17 @@ def test_disconnect_inside_a_request_body(asgi: Server, way: object) -> None:
     assert not [event for event in asgi.events if event.endswith("False")]
 
 
-def test_disconnect_follows_a_complete_response(asgi: Server) -> None:
-    """The specification: also once the response has been sent, whether the client stays or not."""
+@pytest.mark.parametrize("read", ["read=&", ""])
+@pytest.mark.parametrize("sent", [b"", b"body"])
+def test_disconnect_follows_a_complete_response(asgi: Server, read: str, sent: bytes) -> None:
+    """The specification: also once the response has been sent, whether the client stays or not,
+    and whether the application has read the request's body or not."""
     with asgi.connect() as client:
-        answer = client.exchange(request("GET", "/disconnect?read=&end="))
+        answer = client.exchange(request("POST", f"/disconnect?{read}end=", body=sent))
         assert answer.body == b"all"
         asgi.await_event(GONE)
         asgi.await_event("over")
+        assert not [event for event in asgi.events if event.startswith("more")]
         assert client.exchange(request()).body == b"hello"
 
 

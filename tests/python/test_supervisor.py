@@ -108,10 +108,12 @@ class TestStop:
             assert body_of(connection).startswith("pid ")
             assert server.wait() == 0
 
-    def test_control_c_reaches_workers_as_well_and_does_not_end_them(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_to_the_whole_group_is_one(self, tmp_path: Path, number: int) -> None:
+        """As a terminal sends SIGINT, and systemd SIGTERM."""
         with freastal(tmp_path, "-w", "2") as server:
             connection = server.ask_slowly()
-            os.killpg(server.pid, signal.SIGINT)
+            os.killpg(server.pid, number)
             server.wait_for("stopping")
             server.let_go()
             assert body_of(connection).startswith("pid ")
