@@ -1,7 +1,5 @@
 """A real FastAPI application (tests/apps/fastapi_app), served and used as its users would."""
 
-import io
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +8,7 @@ import requests
 from websockets.sync.client import connect
 
 from .harness import APPS, Server, Shape, await_true, running
-
-HUGE = 200_000_000
-GROWTH = 40_000_000
-"""Bytes that a worker may grow by while it passes on five times as much."""
+from .weights import FORM, GROWTH, HUGE, Multipart, resident
 
 
 @pytest.fixture(scope="module")
@@ -28,32 +23,6 @@ def started(shape: Shape, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def market(started: Server) -> Server:
     started.begin()
     return started
-
-
-def resident(server: Server) -> int:
-    """The most bytes that a process of the server has had in memory."""
-    group = server.process.pid
-    peaks = []
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            if os.getpgid(int(status.parent.name)) == group:
-                line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-                peaks.append(int(line.split()[1]) * 1024)
-        except (OSError, StopIteration):
-            continue
-    return max(peaks)
-
-
-class Zeros(io.RawIOBase):
-    """So many zero bytes to read."""
-
-    def __init__(self, size: int) -> None:
-        self.left = size
-
-    def read(self, size: int = -1) -> bytes:
-        piece = bytes(min(self.left, size if size >= 0 else self.left))
-        self.left -= len(piece)
-        return piece
 
 
 def test_start_up_and_shutdown(shape: Shape, room: Path) -> None:
@@ -103,24 +72,10 @@ def test_huge_upload_and_download_in_little_memory(market: Server) -> None:
     with requests.Session() as session:
         session.get(market.url + "/download?megabytes=1")
         before = resident(market)
-        with session.get(market.url + f"/download?megabytes={HUGE // 10**6}", stream=True) as down:
-            assert sum(map(len, down.iter_content(1 << 20))) == HUGE
-        head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
-        tail = b"\r\n--b--\r\n"
-
-        def body() -> Iterator[bytes]:
-            zeros = Zeros(HUGE)
-            yield head
-            while piece := zeros.read(1 << 20):
-                yield piece
-            yield tail
-
-        up = session.post(
-            market.url + "/upload",
-            data=body(),
-            headers={"Content-Type": "multipart/form-data; boundary=b"},
-        )
-        assert up.json() == {"name": "f", "size": HUGE}
+        with session.get(market.url + f"/download?megabytes={HUGE}", stream=True) as down:
+            assert sum(map(len, down.iter_content(1 << 20))) == HUGE * 10**6
+        up = session.post(market.url + "/upload", data=iter(Multipart(HUGE)), headers=FORM)
+        assert up.json() == {"name": "f", "size": HUGE * 10**6}
         assert resident(market) - before < GROWTH
 
 
