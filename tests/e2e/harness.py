@@ -173,9 +173,14 @@ class Server:
         return (self.directory / "stdout").read_text(errors="backslashreplace")
 
     @property
+    def whole_events(self) -> list[str]:
+        """The lines that the application has noted, see tests/apps/probe.py."""
+        return (self.directory / "events").read_text().splitlines()
+
+    @property
     def events(self) -> list[str]:
-        """The lines that the application has noted in this test, see tests/apps/probe.py."""
-        return (self.directory / "events").read_text().splitlines()[self._events_start :]
+        """Those that it has noted in this test."""
+        return self.whole_events[self._events_start :]
 
     def await_log(self, text: str) -> None:
         """Waits until the error log holds that text."""

@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "site_app",
 ]
 MIDDLEWARE = [
+    "site_app.middleware.passing",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

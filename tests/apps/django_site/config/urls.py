@@ -2,9 +2,9 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 from django.views.static import serve
-from site_app import views
+from site_app import async_views, views
 
 urlpatterns = [
     path("admin/", admin.site.urls),
@@ -14,5 +14,6 @@ urlpatterns = [
     path("file/<str:name>/", views.file),
     path("visits/", views.visits),
     path("fail/", views.fail),
+    path("", include(async_views)),
     re_path(r"^static/(?P<path>.*)$", serve, {"document_root": settings.STATIC_ROOT}),
 ]
