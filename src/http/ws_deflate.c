@@ -91,8 +91,10 @@ int ws_inflate(struct ws_deflate *self, struct slice *in, uint8_t *out, size_t r
         return ERR_NOMEM;
     }
     if (status == Z_STREAM_END) {
-        /* A final block is allowed (RFC 7692 section 7.2.3.4); what comes next begins anew. */
-        return inflateReset(stream) == Z_OK ? 0 : ERR_WS_DEFLATE;
+        /* A final block is allowed (RFC 7692 section 7.2.3.4). What comes next begins at a byte,
+         * and may refer to what came before: inflateReset would forget that, and to give it back
+         * by inflateSetDictionary would cost copies of the window for every two bytes. */
+        return inflateResetKeep(stream) == Z_OK ? 0 : ERR_WS_DEFLATE;
     }
     /* Z_BUF_ERROR: no progress was possible, for want of input or of room. */
     bool wants = stream->avail_in == 0 || stream->avail_out == 0;

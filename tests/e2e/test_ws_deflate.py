@@ -158,3 +158,16 @@ def test_context_is_taken_over_or_not(open_socket: OpenSocket) -> None:
         assert kept(ws, text) < 0
     with open_socket("/echo", offered("permessage-deflate; server_no_context_takeover")) as ws:
         assert kept(ws, text) == 0
+
+
+def test_window_outlasts_a_final_block(open_socket: OpenSocket) -> None:
+    """RFC 7692 sections 7.2.3.4 and 7.2.3.2: the next message, or block, may refer to it."""
+    final = b"\xf3\x48\xcd\xc9\xc9\x07\x00"
+    with open_socket("/echo", offered(OFFERS[0])) as ws:
+        for payload, text in (
+            (final + b"\x00", "Hello"),
+            (b"\xf2\x00\x11\x00\x00", "Hello"),
+            (final + b"\xf3\x00\x11\x00\x00", "HelloHello"),
+        ):
+            ws.client.send(frame(TEXT, payload, rsv=4))
+            assert ws.message() == text

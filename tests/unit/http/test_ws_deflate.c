@@ -147,6 +147,58 @@ TEST(examples_of_the_rfc) {
     ws_deflate_free(self);
 }
 
+/* RFC 7692 section 7.2.3.4: a final block ends neither a message nor the window. */
+TEST(the_window_outlasts_a_final_block) {
+    struct ws_deflate *self = ws_deflate_new(&narrow);
+    for (size_t room = 1; room <= 12; room++) {
+        CHECK_TEXT(unpack(self, SLICE("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), room), "Hello");
+        CHECK_TEXT(unpack(self, SLICE("\xf2\x00\x11\x00\x00"), room), "Hello");
+        CHECK_TEXT(unpack(self,
+                          SLICE("\xf3\x48\xcd\xc9\xc9\x07\x00\xf3\x00\x11\x00"
+                                "\xf2\x00\x11\x00\x00"),
+                          room),
+                   "HelloHelloHello");
+    }
+    ws_deflate_free(self);
+}
+
+/* Compresses a message into blocks of which the last is final, and keeps the window. */
+static struct slice pack_final(struct deflated *peer, struct slice message, int bits, uint8_t *to) {
+    peer->out.next_in = (Bytef *)(uintptr_t)message.at;
+    peer->out.avail_in = (uInt)message.len;
+    peer->out.next_out = to;
+    peer->out.avail_out = ROOM - 1;
+    MUST(deflate(&peer->out, Z_FINISH) == Z_STREAM_END);
+    size_t len = ROOM - 1 - peer->out.avail_out;
+    to[len] = 0; /* the empty block whose tail is cut off */
+    size_t window = (size_t)1 << bits;
+    size_t kept = message.len < window ? message.len : window;
+    MUST(deflateReset(&peer->out) == Z_OK);
+    MUST(deflateSetDictionary(&peer->out, message.at + message.len - kept, (uInt)kept) == Z_OK);
+    return slice_of(to, len + 1);
+}
+
+/* Whatever the room, and wherever in the window a message ends. */
+TEST(final_blocks_of_a_peer_that_keeps_its_window) {
+    static uint8_t bytes[ROOM];
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        struct ws_deflate *self = ws_deflate_new(&narrow);
+        struct deflated peer;
+        deflated_init(&peer, narrow.client_bits, narrow.server_bits);
+        for (size_t len = 3000; len < 20000; len += 1700) {
+            struct slice message = make_message(len, true);
+            struct slice again = slice_of(message.at + len - 3000, 3000);
+            struct slice payload = pack_final(&peer, message, narrow.client_bits, bytes);
+            CHECK_SLICE(unpack(self, payload, steps[i]), message);
+            payload = pack_final(&peer, again, narrow.client_bits, bytes);
+            CHECK(payload.len < 100);
+            CHECK_SLICE(unpack(self, payload, steps[i]), again);
+        }
+        deflated_release(&peer);
+        ws_deflate_free(self);
+    }
+}
+
 /* An empty message: as RFC 7692 section 7.2.3.6 has it, as a final block, and as no bytes. */
 TEST(empty_messages) {
     struct ws_deflate *self = ws_deflate_new(&narrow);
