@@ -171,7 +171,8 @@ void http1_decide(struct http1 *conn) {
 static void settle(struct http1 *conn) {
     struct http1_exchange *ex = conn->ex;
     log_access(conn, ex);
-    if (conn->rx == RX_BODY && !ex->close) {
+    /* Of a body that was read until now there may be more than is thrown away. */
+    if (conn->rx == RX_BODY && !ex->close && ex->body_left <= HTTP1_DRAIN_BYTES) {
         http1_set_rx(conn, RX_DRAIN);
         conn->lingered = 0;
         http1_set_due(conn, HTTP1_DRAIN_MS);

@@ -179,8 +179,9 @@ bool http1_drain(struct http1 *conn);
 void http1_want_body(struct exchange *exchange);
 bool http1_take_body(struct exchange *exchange, struct slice *piece, bool *last);
 
-/* http1_out.c: may another request follow this exchange, as far as is known now? */
-bool http1_may_persist(const struct http1 *conn);
+/* http1_out.c: may another request follow this exchange, as far as is known when the head of its
+ * response is rendered? `whole`: the gateway has all of the response and will read no more. */
+bool http1_may_persist(const struct http1 *conn, bool whole);
 
 /* http1_out.c: a request broke a rule or came too slowly: answers once, where nothing has been
  * sent, logs, and ends the connection. `exchange` and buffered bytes are given up. */

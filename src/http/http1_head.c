@@ -39,7 +39,7 @@ static bool measure(const struct response_head *head, size_t *size) {
 static void frame(struct http1_exchange *ex, const struct response_head *head,
                   const struct seen *seen) {
     ex->status = head->status;
-    ex->close = seen->close || !http1_may_persist(ex->conn);
+    ex->close = seen->close || !http1_may_persist(ex->conn, head->content_length >= 0);
     if (ex->rules.is_head || http_rules_status_bodyless(head->status)) {
         ex->framing = FRAMING_NONE;
     } else if (seen->has_length) {

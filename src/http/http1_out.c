@@ -18,7 +18,7 @@ static struct http1_exchange *own(struct exchange *exchange) {
     return LIST_OWNER(exchange, struct http1_exchange, exchange);
 }
 
-bool http1_may_persist(const struct http1 *conn) {
+bool http1_may_persist(const struct http1 *conn, bool whole) {
     const struct http1_exchange *ex = conn->ex;
     if (!ex->rules.persistent || conn->server->state != SERVER_SERVING) {
         return false;
@@ -26,9 +26,11 @@ bool http1_may_persist(const struct http1 *conn) {
     if (conn->rx == RX_DONE) {
         return true;
     }
-    /* A body that nobody has read: thrown away if it is short. One that the peer announced with
-     * an expectation may come or not, so nothing can follow it (RFC 9110 section 10.1.1). */
-    return !ex->continue_due && ex->body_left <= HTTP1_DRAIN_BYTES;
+    /* A body that the peer announced with an expectation may come or not, so nothing can follow
+     * it (RFC 9110 section 10.1.1). One that is being read while the response is made will have
+     * been read; what nobody reads is thrown away if it is short. */
+    bool is_read = !whole && (ex->want_body || ex->body_seen > 0);
+    return !ex->continue_due && (is_read || ex->body_left <= HTTP1_DRAIN_BYTES);
 }
 
 static void put_out(struct http1 *conn, struct piece *piece) {

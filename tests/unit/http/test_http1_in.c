@@ -186,6 +186,118 @@ RIG_TEST(a_long_unread_body_ends_the_connection_behind_the_answer) {
     CHECK_INT(rig->peer.why, CLOSE_DONE);
 }
 
+/* --- bodies that are read while the answer is made --- */
+
+enum { LONG_BODY = 200000, LONG_PART = 10000 };
+
+static uint8_t long_body[LONG_BODY];
+
+#define LONG_HEAD(version, fields)                                                                 \
+    "POST /a HTTP/" version "\r\nHost: h\r\n" fields "Content-Length: 200000\r\n\r\n"
+
+/* The answer to a long body begins when `part` bytes of it have come. Gives the answer's head. */
+static struct slice answer_early(struct rig *rig, struct slice head, size_t part) {
+    rig->gateway.when = FAKE_NEVER;
+    rig->gateway.pulls = true;
+    rig->gateway.head.content_length = -1;
+    rig_open(rig);
+    rig_send(rig, head);
+    fake_want_body(&rig->gateway, rig->gateway.open);
+    rig_send(rig, slice_of(long_body, part));
+    fake_send_head(&rig->gateway, rig->gateway.open, &rig->gateway.head);
+    fake_send_body(&rig->gateway, rig->gateway.open, SLICE("early"), false);
+    rig_settle(rig);
+    return rig_output(rig);
+}
+
+static void check_read_on(struct rig *rig, size_t part) {
+    CHECK_TEXT(answer_early(rig, SLICE(LONG_HEAD("1.1", "")), part),
+               "HTTP/1.1 200 OK\r\n" OWN_LINES "Transfer-Encoding: chunked\r\n\r\n"
+               "5\r\nearly\r\n");
+    rig_send(rig, slice_of(long_body, LONG_BODY - part));
+    const struct slice journal = fake_journal(&rig->gateway);
+    CHECK_INT(journal.len, LONG_BODY + sizeof("start POST /a\n|last\n") - 1);
+    rig_send(rig, SLICE(GET("/b"))); /* and waits */
+    CHECK_TEXT(fake_journal(&rig->gateway), "");
+    fake_send_body(&rig->gateway, rig->gateway.open, SLICE("late"), true);
+    rig_settle(rig);
+    CHECK_TEXT(fake_journal(&rig->gateway), "start GET /b\n");
+    if (!CHECK(rig->gateway.open)) {
+        return;
+    }
+    rig->gateway.head.content_length = 0;
+    fake_answer(&rig->gateway, rig->gateway.open);
+    rig_settle(rig);
+    CHECK_TEXT(rig_output(rig), "4\r\nlate\r\n0\r\n\r\n" OK_EMPTY);
+    CHECK_INT(rig->server.counters.requests, 2);
+    CHECK_INT(rig_conn(rig)->rx, RX_IDLE);
+}
+
+RIG_TEST(a_long_body_that_is_read_while_the_answer_is_sent) {
+    memset(long_body, 'x', sizeof(long_body));
+    check_read_on(rig, LONG_PART);
+}
+
+RIG_TEST(a_long_body_that_is_asked_for_before_the_answer) {
+    memset(long_body, 'x', sizeof(long_body));
+    check_read_on(rig, 0);
+}
+
+RIG_TEST(a_long_body_that_is_read_goes_on_in_http_1_0) {
+    static const struct response_field length[] = {
+        {{(const uint8_t *)"Content-Length", 14}, {(const uint8_t *)"5", 1}}};
+    rig->gateway.head.fields = length;
+    rig->gateway.head.field_count = 1;
+    CHECK_TEXT(answer_early(rig, SLICE(LONG_HEAD("1.0", "Connection: keep-alive\r\n")), LONG_PART),
+               "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n" OWN_LINES
+               "Connection: keep-alive\r\n\r\nearly");
+    fake_send_body(&rig->gateway, rig->gateway.open, SLICE(""), true);
+}
+
+/* The response ends, and with it the reading: what is left is too long to be thrown away. */
+RIG_TEST(a_long_body_that_is_given_up) {
+    answer_early(rig, SLICE(LONG_HEAD("1.1", "")), LONG_PART);
+    fake_send_body(&rig->gateway, rig->gateway.open, SLICE(""), true);
+    rig_settle(rig);
+    CHECK_TEXT(rig_output(rig), "0\r\n\r\n");
+    CHECK_INT(rig_conn(rig)->rx, RX_LINGER);
+    CHECK_INT(rig->peer.end, FAKE_FIN);
+    rig_send(rig, slice_of(long_body, LONG_BODY - LONG_PART));
+    rig_send(rig, SLICE(GET("/b")));
+    CHECK_INT(rig->gateway.starts, 1);
+    CHECK_TEXT(rig_output(rig), "");
+    rig_pass(rig, HTTP1_LINGER_MS + WHEEL_TICK);
+    CHECK_INT(rig->peer.why, CLOSE_DONE);
+}
+
+RIG_TEST(a_body_that_is_given_up_near_its_end_is_drained) {
+    size_t part = LONG_BODY - HTTP1_DRAIN_BYTES;
+    answer_early(rig, SLICE(LONG_HEAD("1.1", "")), part);
+    fake_send_body(&rig->gateway, rig->gateway.open, SLICE(""), true);
+    rig_settle(rig);
+    CHECK_INT(rig_conn(rig)->rx, RX_DRAIN);
+    rig_send(rig, slice_of(long_body, LONG_BODY - part));
+    rig->gateway.when = FAKE_AT_START;
+    rig->gateway.head.content_length = 0;
+    rig_send(rig, SLICE(GET("/b")));
+    CHECK_TEXT(rig_output(rig), "0\r\n\r\n" OK_EMPTY);
+    CHECK_INT(rig->gateway.starts, 2);
+}
+
+/* Who has the whole answer reads no more: the peer is told that the connection ends. */
+RIG_TEST(a_whole_answer_inside_a_long_body_announces_the_end) {
+    rig->gateway.when = FAKE_NEVER;
+    rig_open(rig);
+    rig_send(rig, SLICE(LONG_HEAD("1.1", "")));
+    fake_want_body(&rig->gateway, rig->gateway.open);
+    rig_send(rig, slice_of(long_body, LONG_PART));
+    fake_answer(&rig->gateway, rig->gateway.open);
+    rig_settle(rig);
+    CHECK_TEXT(rig_output(rig),
+               "HTTP/1.1 200 OK\r\n" OWN_LINES "Content-Length: 0\r\nConnection: close\r\n\r\n");
+    CHECK_INT(rig_conn(rig)->rx, RX_LINGER);
+}
+
 RIG_TEST(draining_a_chunked_body_has_a_bound) {
     static uint8_t bytes[0x4000];
     rig_open(rig);
