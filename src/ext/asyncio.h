@@ -7,7 +7,6 @@
 
 #define ASYNCIO_NAMES(X)                                                                           \
     X(task, "Task")                                                                                \
-    X(future, "Future")                                                                            \
     X(base_event_loop, "BaseEventLoop")
 
 /* Methods of BaseEventLoop that EventLoop overrides. */

@@ -11,6 +11,21 @@ static PyObject *new_task(const struct tasks *tasks, PyObject *coroutine, PyObje
     return task;
 }
 
+/* Calls call_soon with `count` arguments and the context behind them; the loop stands before them.
+ * 0, or -1 with an exception. */
+static int schedule(const struct tasks *tasks, PyObject *const *args, size_t count) {
+    PyObject *handle =
+        PyObject_VectorcallMethod(tasks->call_soon, args, count, tasks->context_name);
+    Py_XDECREF(handle);
+    return handle ? 0 : -1;
+}
+
+static int call_soon(void *arg, PyObject *callback, PyObject *argument, PyObject *context) {
+    const struct tasks *tasks = arg;
+    PyObject *const args[] = {tasks->loop, callback, argument, context};
+    return schedule(tasks, args, 3);
+}
+
 static PyObject *begin_later(const struct tasks *tasks, PyObject *coroutine) {
     return new_task(tasks, coroutine, tasks->words);
 }
@@ -57,19 +72,6 @@ static bool is_step_of(const struct tasks *tasks, PyObject *step, PyObject *task
     return owner == task;
 }
 
-/* What was caught is not ours: it is scheduled after all. 0, or -1 with an exception. */
-static int schedule(const struct tasks *tasks, PyObject *callback, PyObject *context) {
-    PyObject *call_soon = PyObject_GetAttrString(tasks->loop, "call_soon");
-    PyObject *names = call_soon ? Py_BuildValue("(s)", "context") : NULL;
-    PyObject *const args[] = {callback, context};
-    PyObject *handle = names ? PyObject_Vectorcall(call_soon, args, 1, names) : NULL;
-    int result = handle ? 0 : -1;
-    Py_XDECREF(call_soon);
-    Py_XDECREF(names);
-    Py_XDECREF(handle);
-    return result;
-}
-
 /* Carries out the step that was caught. 0, or -1 with SystemExit or KeyboardInterrupt: the task
  * keeps all others. */
 static int run_step(PyObject *step, PyObject *context) {
@@ -92,7 +94,11 @@ static int carry_out(const struct tasks *tasks, PyObject *task, PyObject *step, 
     if (is_step_of(tasks, step, task)) {
         return run_step(step, context);
     }
-    return PyErr_Occurred() ? -1 : schedule(tasks, step, context);
+    if (PyErr_Occurred()) {
+        return -1;
+    }
+    PyObject *const args[] = {tasks->loop, step, context}; /* not ours: it is scheduled after all */
+    return schedule(tasks, args, 2);
 }
 
 static PyObject *begin_here(const struct tasks *tasks, PyObject *coroutine) {
@@ -126,13 +132,6 @@ static PyObject *begin(void *arg, PyObject *coroutine) {
     return is_eager(tasks) ? begin_here(tasks, coroutine) : begin_later(tasks, coroutine);
 }
 
-/* --- futures --- */
-
-static PyObject *future(void *arg) {
-    const struct tasks *tasks = arg;
-    return PyObject_Call(tasks->future, tasks->nothing, tasks->future_words);
-}
-
 /* --- life --- */
 
 /* A task factory that the loop has makes the tasks. 0, or -1 with an exception. */
@@ -152,23 +151,21 @@ int tasks_init(struct tasks *tasks, const struct asyncio *asyncio, PyTypeObject 
         tasks->host = (struct py_loop *)(void *)loop;
     }
     tasks->task = Py_NewRef(asyncio->task);
-    tasks->future = Py_NewRef(asyncio->future);
     tasks->words = Py_BuildValue("{sO}", "loop", loop);
-    tasks->future_words = tasks->words ? PyDict_Copy(tasks->words) : NULL;
-    tasks->nothing = tasks->future_words ? PyTuple_New(0) : NULL;
-    tasks->self_name = tasks->nothing ? PyUnicode_InternFromString("__self__") : NULL;
-    return tasks->self_name && add_words(tasks) == 0 ? respect_factory(tasks) : -1;
+    tasks->self_name = tasks->words ? PyUnicode_InternFromString("__self__") : NULL;
+    tasks->call_soon = tasks->self_name ? PyUnicode_InternFromString("call_soon") : NULL;
+    tasks->context_name = tasks->call_soon ? Py_BuildValue("(s)", "context") : NULL;
+    return tasks->context_name && add_words(tasks) == 0 ? respect_factory(tasks) : -1;
 }
 
 void tasks_release(struct tasks *tasks) {
     tasks->host = NULL;
     Py_CLEAR(tasks->task);
-    Py_CLEAR(tasks->future);
     Py_CLEAR(tasks->words);
     Py_CLEAR(tasks->eager_words);
-    Py_CLEAR(tasks->future_words);
-    Py_CLEAR(tasks->nothing);
     Py_CLEAR(tasks->self_name);
+    Py_CLEAR(tasks->call_soon);
+    Py_CLEAR(tasks->context_name);
     Py_CLEAR(tasks->create_task);
     Py_CLEAR(tasks->loop);
 }
@@ -177,11 +174,11 @@ int tasks_traverse(const struct tasks *tasks, visitproc visit, void *arg) {
     Py_VISIT(tasks->loop);
     Py_VISIT(tasks->words);
     Py_VISIT(tasks->eager_words);
-    Py_VISIT(tasks->future_words);
     Py_VISIT(tasks->create_task);
     return 0;
 }
 
 struct asgi_tasks tasks_table(struct tasks *tasks) {
-    return (struct asgi_tasks){.begin = begin, .future = future, .arg = tasks};
+    return (struct asgi_tasks){
+        .begin = begin, .call_soon = call_soon, .loop = tasks->loop, .arg = tasks};
 }

@@ -19,12 +19,11 @@ struct tasks {
     PyObject *loop;         /* owned, as what follows: the asyncio loop */
     struct py_loop *host;   /* the same where it is ours; or NULL [borrowed of loop] */
     PyObject *task;         /* asyncio.Task */
-    PyObject *future;       /* asyncio.Future */
     PyObject *words;        /* keywords of a task, as the type would make them for each call */
     PyObject *eager_words;  /* of one that begins at once; or NULL */
-    PyObject *future_words; /* of a future */
-    PyObject *nothing;      /* an empty tuple */
     PyObject *self_name;    /* "__self__" */
+    PyObject *call_soon;    /* "call_soon" */
+    PyObject *context_name; /* ("context",) */
     PyObject *create_task;  /* the loop's, where it has a task factory; or NULL */
 };
 

@@ -7,6 +7,7 @@
 #include "gateway/asgi_awaitable.h"
 #include "gateway/asgi_call.h"
 #include "gateway/py_log.h"
+#include "gateway/py_template.h"
 #include "http/status.h"
 
 #include "base/banned.h"
@@ -106,12 +107,12 @@ static void on_body(struct exchange *exchange, struct slice piece, bool last) {
             return;
         }
     }
-    asgi_wake(call, &call->receivers);
+    asgi_wake(call, ASGI_WAIT_RECEIVE);
 }
 
 static void on_drained(struct exchange *exchange) {
     struct asgi_call *call = exchange->job;
-    asgi_wake(call, &call->senders);
+    asgi_wake(call, ASGI_WAIT_SEND);
 }
 
 static void on_abort(struct exchange *exchange) {
@@ -139,6 +140,25 @@ static PyObject *from_asyncio(const char *name) {
     return found;
 }
 
+/* [new] a template, NULL with an exception. [steals dict] */
+static PyObject *template_of(PyObject *dict) {
+    PyObject *made = dict ? py_template_make(dict, 1) : NULL;
+    Py_XDECREF(dict);
+    return made;
+}
+
+/* 0, or -1 with an exception. */
+static int make_messages(struct asgi *asgi) {
+    const struct asgi_words *words = &asgi->words;
+    asgi->request_message = template_of(
+        Py_BuildValue("{sOsysO}", "type", words->http_request, "body", "", "more_body", Py_False));
+    asgi->text_message =
+        template_of(Py_BuildValue("{sOsO}", "type", words->websocket_receive, "text", Py_None));
+    asgi->bytes_message =
+        template_of(Py_BuildValue("{sOsO}", "type", words->websocket_receive, "bytes", Py_None));
+    return asgi->request_message && asgi->text_message && asgi->bytes_message ? 0 : -1;
+}
+
 int asgi_init(struct asgi *asgi, struct loop *loop, const struct asgi_types *types,
               const struct asgi_config *config) {
     asgi->gateway = (struct gateway){.events = &asgi_events, .name = "asgi"};
@@ -156,9 +176,7 @@ int asgi_init(struct asgi *asgi, struct loop *loop, const struct asgi_types *typ
         return -1;
     }
     asgi->done = asgi_done_new(asgi->types.done);
-    asgi->request_message = Py_BuildValue("{sOsysO}", "type", asgi->words.http_request, "body", "",
-                                          "more_body", Py_False);
-    if (!asgi->done || !asgi->request_message) {
+    if (!asgi->done || make_messages(asgi) < 0) {
         return -1;
     }
     asgi->websockets = websocket_pool_new(&asgi->websocket);
@@ -205,6 +223,8 @@ void asgi_release(struct asgi *asgi) {
     asgi_scope_release(&asgi->scope);
     slab_release(&asgi->heads);
     Py_CLEAR(asgi->request_message);
+    Py_CLEAR(asgi->text_message);
+    Py_CLEAR(asgi->bytes_message);
     Py_CLEAR(asgi->done);
     asgi_words_clear(&asgi->words);
     Py_CLEAR(asgi->cancelled);

@@ -32,8 +32,9 @@
 struct asgi_tasks {
     /* [new] the task, finished or not; NULL with an exception. [borrows coroutine] */
     PyObject *(*begin)(void *arg, PyObject *coroutine);
-    /* [new] a future of the event loop; NULL with an exception. */
-    PyObject *(*future)(void *arg);
+    /* Has the loop call callback(argument) soon, in the context. 0, or -1 with an exception. */
+    int (*call_soon)(void *arg, PyObject *callback, PyObject *argument, PyObject *context);
+    PyObject *loop; /* the event loop [borrows as long as arg] */
     void *arg;
 };
 
@@ -57,9 +58,12 @@ struct asgi {
     PyObject *app;
     PyObject *logger;
     struct asgi_tasks tasks;
-    PyObject *cancelled;       /* asyncio.CancelledError */
-    PyObject *done;            /* what a send() that need not wait returns */
-    PyObject *request_message; /* http.request without a body, to be copied */
+    PyObject *cancelled; /* asyncio.CancelledError */
+    PyObject *done;      /* what a send() that need not wait returns */
+    /* Templates (py_template.h) of messages: */
+    PyObject *request_message; /* http.request without a body */
+    PyObject *text_message;    /* websocket.receive, with None for its value */
+    PyObject *bytes_message;
     struct asgi_types types;
     struct asgi_words words;
     struct asgi_scope scope;

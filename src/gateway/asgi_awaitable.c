@@ -79,81 +79,99 @@ PyObject *asgi_done_new(PyTypeObject *type) {
 
 /* --- asgi_wait --- */
 
+/*   FRESH     -> ASLEEP     what is waited for is not there
+ *   ASLEEP    -> WOKEN      asgi_wake
+ *   ASLEEP    -> CANCELLED  by its task
+ *   WOKEN     -> ASLEEP     it is still not there
+ *   any       -> OVER       it has given its value or an exception, or was closed */
+enum wait_state { WAIT_FRESH, WAIT_ASLEEP, WAIT_WOKEN, WAIT_CANCELLED, WAIT_OVER };
+
+/* No cycle that the garbage collector could free goes through it: while it sleeps, its call is
+ * alive and will wake it; else it holds nothing but the call. */
 struct asgi_wait {
     PyObject ob_base;
     struct asgi_call *call; /* owned */
-    asgi_ready_fn *ready;
-    struct list *waits;
-    struct list link;
-    PyObject *future; /* owned, while it sleeps; or NULL */
-    PyObject *sleep;  /* owned: the future's iterator */
-    bool yields;      /* a bare yield is due */
-    bool over;        /* it has given its value, or was closed */
+    struct list link;       /* in the call's waits while it is ASLEEP */
+    PyObject *callback;     /* owned: whom to tell that it sleeps no more; or NULL */
+    union {
+        PyObject *context; /* owned: of the callback; or NULL */
+        PyObject *error;   /* owned, of CANCELLED: the CancelledError; or NULL */
+    };
+    uint8_t state; /* enum wait_state */
+    uint8_t kind;  /* enum asgi_wait_kind */
+    bool yields;   /* a bare yield is due */
+    bool blocking; /* it was yielded, and its task has not seen it yet */
 };
 
 static struct asgi_wait *own(PyObject *self) {
     return (struct asgi_wait *)(void *)self;
 }
 
-static void stop_sleeping(struct asgi_wait *self) {
+static void finish(struct asgi_wait *self) {
     list_remove(&self->link);
-    Py_CLEAR(self->sleep);
-    Py_CLEAR(self->future);
+    self->state = WAIT_OVER;
+    Py_CLEAR(self->callback);
+    Py_CLEAR(self->context);
 }
 
-static int fall_asleep(struct asgi_wait *self) {
-    struct asgi_call *call = self->call;
-    PyAsyncMethods *methods;
-    self->future = call->asgi->tasks.future(call->asgi->tasks.arg);
-    if (!self->future) {
-        return -1;
+/* Is it there? See asgi_ready_fn. */
+static int ask(struct asgi_wait *self, PyObject **value) {
+    const struct asgi_kind *kind = self->call->kind;
+    return (self->kind == ASGI_WAIT_RECEIVE ? kind->receive : kind->drained)(self->call, value);
+}
+
+static void fall_asleep(struct asgi_wait *self) {
+    self->state = WAIT_ASLEEP;
+    self->blocking = true;
+    list_append(&self->call->waits[self->kind], &self->link);
+}
+
+/* The callback is called soon, with this object, once. */
+static void tell(struct asgi_wait *self) {
+    const struct asgi_tasks *tasks = &self->call->asgi->tasks;
+    PyObject *callback = self->callback;
+    PyObject *context = self->context;
+    self->callback = NULL;
+    self->context = NULL;
+    if (callback && tasks->call_soon(tasks->arg, callback, (PyObject *)self, context) < 0) {
+        PyErr_WriteUnraisable(callback);
     }
-    methods = Py_TYPE(self->future)->tp_as_async;
-    if (!methods || !methods->am_await) {
-        PyErr_SetString(PyExc_TypeError, "the event loop's future cannot be awaited");
-        return -1;
-    }
-    self->sleep = methods->am_await(self->future);
-    if (!self->sleep) {
-        return -1;
-    }
-    list_append(self->waits, &self->link);
-    return 0;
+    Py_XDECREF(callback);
+    Py_XDECREF(context);
+}
+
+/* [steals nothing] gives the CancelledError; NULL, for the caller to return. */
+static PyObject *raise_cancelled(const struct asgi_wait *self) {
+    PyErr_SetObject((PyObject *)Py_TYPE(self->error), self->error);
+    return NULL;
 }
 
 static PySendResult wait_send(PyObject *object, PyObject *arg, PyObject **result) {
     struct asgi_wait *self = own(object);
+    int ready = -1;
     (void)arg;
     *result = NULL;
-    if (self->over) {
-        PyErr_SetString(PyExc_RuntimeError, "cannot await the same receive() or send() again");
-        return PYGEN_ERROR;
-    }
-    if (self->yields) {
+    if (self->yields && self->state == WAIT_FRESH) {
         self->yields = false;
         *result = Py_NewRef(Py_None);
         return PYGEN_NEXT;
     }
-    for (;;) {
-        if (!self->sleep) {
-            int ready = self->ready(self->call, result);
-            if (ready != 0 || fall_asleep(self) < 0) {
-                stop_sleeping(self);
-                self->over = true;
-                return ready > 0 ? PYGEN_RETURN : PYGEN_ERROR;
-            }
-        }
-        PySendResult sent = PyIter_Send(self->sleep, Py_None, result);
-        if (sent == PYGEN_NEXT) {
-            return PYGEN_NEXT;
-        }
-        stop_sleeping(self);
-        if (sent == PYGEN_ERROR) {
-            self->over = true;
-            return PYGEN_ERROR;
-        }
-        Py_CLEAR(*result);
+    if (self->state == WAIT_OVER) {
+        PyErr_SetString(PyExc_RuntimeError, "cannot await the same receive() or send() again");
+    } else if (self->state == WAIT_ASLEEP) {
+        PyErr_SetString(PyExc_RuntimeError, "resumed while it waits");
+    } else if (self->state == WAIT_CANCELLED) {
+        raise_cancelled(self);
+    } else {
+        ready = ask(self, result);
     }
+    if (ready == 0) {
+        fall_asleep(self);
+        *result = Py_NewRef(object);
+        return PYGEN_NEXT;
+    }
+    finish(self);
+    return ready > 0 ? PYGEN_RETURN : PYGEN_ERROR;
 }
 
 static PyObject *wait_method_send(PyObject *self, PyObject *arg) {
@@ -167,51 +185,126 @@ static PyObject *wait_next(PyObject *self) {
 }
 
 static PyObject *wait_throw(PyObject *object, PyObject *const *args, Py_ssize_t count) {
-    struct asgi_wait *self = own(object);
-    PyObject *result = NULL;
-    if (self->sleep) {
-        PyObject *sleep = Py_NewRef(self->sleep);
-        result = py_coroutine_throw(sleep, args, count);
-        Py_DECREF(sleep);
-    } else {
-        py_coroutine_raise(args, count);
-    }
-    if (!result) {
-        stop_sleeping(self);
-        self->over = true;
-    }
-    return result;
+    finish(own(object));
+    py_coroutine_raise(args, count);
+    return NULL;
 }
 
 static PyObject *wait_close(PyObject *object, PyObject *unused) {
-    struct asgi_wait *self = own(object);
     (void)unused;
-    stop_sleeping(self);
-    self->over = true;
+    finish(own(object));
     Py_RETURN_NONE;
 }
 
-static int wait_traverse(PyObject *object, visitproc visit, void *arg) {
+/* --- asgi_wait as the future that its task waits for --- */
+
+/* None unless it sleeps or has slept for a task: to asyncio it is a future then, and before a
+ * coroutine. */
+static PyObject *get_blocking(PyObject *object, void *unused) {
     struct asgi_wait *self = own(object);
-    Py_VISIT(Py_TYPE(object));
-    Py_VISIT((PyObject *)self->call);
-    Py_VISIT(self->future);
-    Py_VISIT(self->sleep);
+    (void)unused;
+    if (self->state == WAIT_FRESH || self->state == WAIT_OVER) {
+        Py_RETURN_NONE;
+    }
+    return PyBool_FromLong(self->blocking);
+}
+
+static int set_blocking(PyObject *object, PyObject *value, void *unused) {
+    (void)unused;
+    own(object)->blocking = value == Py_True;
     return 0;
 }
 
-/* The call stays: its list may still hold this object. */
-static int wait_clear(PyObject *object) {
-    stop_sleeping(own(object));
-    return 0;
+/* The value of the one argument that is called `name`. [borrowed of args] NULL with an exception
+ * where there are others. */
+static PyObject *only_keyword(PyObject *const *args, PyObject *names, const char *name) {
+    if (PyTuple_GET_SIZE(names) == 1 &&
+        PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), name) == 0) {
+        return args[0];
+    }
+    return PyErr_Format(PyExc_TypeError, "takes no keyword arguments but \"%s\"", name);
 }
+
+static PyObject *wait_add_done_callback(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                                        PyObject *names) {
+    struct asgi_wait *self = own(object);
+    PyObject *context = names ? only_keyword(args + count, names, "context") : Py_None;
+    if (!context) {
+        return NULL;
+    }
+    if (count != 1 || self->callback || self->state != WAIT_ASLEEP) {
+        PyErr_SetString(PyExc_RuntimeError, "only the task that awaits it may wait for it");
+        return NULL;
+    }
+    context = context == Py_None ? PyContext_CopyCurrent() : Py_NewRef(context);
+    if (!context) {
+        return NULL;
+    }
+    self->callback = Py_NewRef(args[0]);
+    self->context = context;
+    Py_RETURN_NONE;
+}
+
+/* What Task.cancel does to the future that it waits for. */
+static PyObject *wait_cancel(PyObject *object, PyObject *const *args, Py_ssize_t count,
+                             PyObject *names) {
+    struct asgi_wait *self = own(object);
+    PyObject *message = count > 0 ? args[0] : Py_None;
+    if (names && !(message = only_keyword(args + count, names, "msg"))) {
+        return NULL;
+    }
+    if (self->state != WAIT_ASLEEP) {
+        Py_RETURN_FALSE;
+    }
+    PyObject *type = self->call->asgi->cancelled;
+    PyObject *error =
+        message == Py_None ? PyObject_CallNoArgs(type) : PyObject_CallOneArg(type, message);
+    if (!error) {
+        return NULL;
+    }
+    list_remove(&self->link);
+    self->state = WAIT_CANCELLED;
+    tell(self);
+    self->error = error;
+    Py_RETURN_TRUE;
+}
+
+static PyObject *wait_result(PyObject *object, PyObject *unused) {
+    struct asgi_wait *self = own(object);
+    (void)unused;
+    if (self->state == WAIT_CANCELLED) {
+        return raise_cancelled(self);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *wait_done(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(own(object)->state != WAIT_ASLEEP);
+}
+
+static PyObject *wait_cancelled(PyObject *object, PyObject *unused) {
+    (void)unused;
+    return PyBool_FromLong(own(object)->state == WAIT_CANCELLED);
+}
+
+static PyObject *wait_get_loop(PyObject *object, PyObject *unused) {
+    struct asgi *asgi = own(object)->call->asgi;
+    (void)unused;
+    if (!asgi) {
+        PyErr_SetString(PyExc_RuntimeError, "the call of the application is over");
+        return NULL;
+    }
+    return Py_NewRef(asgi->tasks.loop);
+}
+
+/* --- its type --- */
 
 static void wait_dealloc(PyObject *object) {
     struct asgi_wait *self = own(object);
     PyTypeObject *type = Py_TYPE(object);
-    PyObject_GC_UnTrack(object);
-    stop_sleeping(self);
-    Py_CLEAR(self->call);
+    finish(self);
+    Py_DECREF((PyObject *)self->call);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -220,16 +313,27 @@ static PyMethodDef wait_methods[] = {
     {"send", wait_method_send, METH_O, NULL},
     {"throw", (PyCFunction)(void (*)(void))wait_throw, METH_FASTCALL, NULL},
     {"close", wait_close, METH_NOARGS, NULL},
+    {"add_done_callback", (PyCFunction)(void (*)(void))wait_add_done_callback,
+     METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"cancel", (PyCFunction)(void (*)(void))wait_cancel, METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"cancelled", wait_cancelled, METH_NOARGS, NULL},
+    {"done", wait_done, METH_NOARGS, NULL},
+    {"result", wait_result, METH_NOARGS, NULL},
+    {"get_loop", wait_get_loop, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef wait_getset[] = {
+    {"_asyncio_future_blocking", get_blocking, set_blocking, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot wait_slots[] = {
     {Py_tp_doc, PyDoc_STR("What an ASGI receive(), or a send() that waits, returns.")},
     {Py_tp_dealloc, wait_dealloc},
-    {Py_tp_traverse, wait_traverse},
-    {Py_tp_clear, wait_clear},
     {Py_tp_iternext, wait_next},
     {Py_tp_methods, wait_methods},
+    {Py_tp_getset, wait_getset},
     {Py_am_await, py_coroutine_await},
     {Py_am_send, wait_send},
     {0, NULL},
@@ -238,8 +342,7 @@ static PyType_Slot wait_slots[] = {
 static PyType_Spec wait_spec = {
     .name = "freastal._core.Wait",
     .basicsize = sizeof(struct asgi_wait),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = wait_slots,
 };
 
@@ -247,43 +350,30 @@ PyTypeObject *asgi_wait_type(PyObject *module) {
     return (PyTypeObject *)PyType_FromModuleAndSpec(module, &wait_spec, NULL);
 }
 
-PyObject *asgi_wait_new(PyTypeObject *type, struct asgi_call *call, asgi_ready_fn *ready,
-                        struct list *waits, bool yields) {
-    struct asgi_wait *self = PyObject_GC_New(struct asgi_wait, type);
+PyObject *asgi_wait_new(PyTypeObject *type, struct asgi_call *call, enum asgi_wait_kind kind,
+                        bool yields) {
+    struct asgi_wait *self = PyObject_New(struct asgi_wait, type);
     if (!self) {
         return NULL;
     }
     self->call = (struct asgi_call *)(void *)Py_NewRef((PyObject *)call);
-    self->ready = ready;
-    self->waits = waits;
     list_init(&self->link);
-    self->future = NULL;
-    self->sleep = NULL;
+    self->callback = NULL;
+    self->context = NULL;
+    self->state = WAIT_FRESH;
+    self->kind = (uint8_t)kind;
     self->yields = yields;
-    self->over = false;
-    PyObject_GC_Track(self);
+    self->blocking = false;
     return (PyObject *)self;
 }
 
-static void wake(const struct asgi_words *words, PyObject *future) {
-    PyObject *done = PyObject_CallMethodNoArgs(future, words->done);
-    /* A cancelled one is done: its task has not come to see it yet. */
-    PyObject *set = done && !PyObject_IsTrue(done)
-                        ? PyObject_CallMethodOneArg(future, words->set_result, Py_None)
-                        : NULL;
-    if (PyErr_Occurred()) {
-        PyErr_WriteUnraisable(future);
-    }
-    Py_XDECREF(set);
-    Py_XDECREF(done);
-}
-
-void asgi_wake(struct asgi_call *call, struct list *waits) {
+void asgi_wake(struct asgi_call *call, enum asgi_wait_kind kind) {
     struct list *node;
-    while ((node = list_take(waits)) != NULL) {
+    while ((node = list_take(&call->waits[kind])) != NULL) {
         struct asgi_wait *wait = LIST_OWNER(node, struct asgi_wait, link);
-        PyObject *future = Py_NewRef(wait->future);
-        wake(&call->asgi->words, future);
-        Py_DECREF(future);
+        Py_INCREF((PyObject *)wait);
+        wait->state = WAIT_WOKEN;
+        tell(wait);
+        Py_DECREF((PyObject *)wait);
     }
 }

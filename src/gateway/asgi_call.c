@@ -17,37 +17,50 @@ static PyObject *as_object(struct asgi_call *call) {
     return (PyObject *)call;
 }
 
-/* --- receive and send --- */
-
-/* Either of them. */
-struct asgi_channel {
-    PyObject ob_base;
-    vectorcallfunc vectorcall;
-    struct asgi_call *call; /* owned */
-};
-
-static struct asgi_call *call_of(PyObject *channel) {
-    return ((struct asgi_channel *)(void *)channel)->call;
+static struct asgi_call *receiver_of(PyObject *channel) {
+    return LIST_OWNER(channel, struct asgi_call, receive);
 }
 
-static int receive_now(struct asgi_call *call, PyObject **message) {
-    return call->kind->receive(call, message);
+static struct asgi_call *sender_of(PyObject *channel) {
+    return LIST_OWNER(channel, struct asgi_call, send);
+}
+
+/* --- receive and send --- */
+
+/* Either of them. Their memory is the call's, to which each holds a reference while it is alive. */
+static PyObject *channel_init(struct asgi_channel *self, PyTypeObject *type, struct asgi_call *call,
+                              vectorcallfunc function) {
+    self->vectorcall = function;
+    Py_INCREF(as_object(call));
+    return PyObject_Init((PyObject *)self, type);
+}
+
+static void receive_dealloc(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    Py_DECREF(as_object(receiver_of(self)));
+    Py_DECREF(type);
+}
+
+static void send_dealloc(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    Py_DECREF(as_object(sender_of(self)));
+    Py_DECREF(type);
 }
 
 static PyObject *receive_message(PyObject *self, PyObject *const *args, size_t flagged,
                                  PyObject *kwnames) {
-    struct asgi_call *call = call_of(self);
+    struct asgi_call *call = receiver_of(self);
     (void)args;
     if (PyVectorcall_NARGS(flagged) != 0 || (kwnames && PyTuple_GET_SIZE(kwnames) > 0)) {
         PyErr_SetString(PyExc_TypeError, "receive() takes no arguments");
         return NULL;
     }
-    return asgi_wait_new(call->wait_type, call, receive_now, &call->receivers, false);
+    return asgi_wait_new(call->wait_type, call, ASGI_WAIT_RECEIVE, false);
 }
 
 static PyObject *send_message(PyObject *self, PyObject *const *args, size_t flagged,
                               PyObject *kwnames) {
-    struct asgi_call *call = call_of(self);
+    struct asgi_call *call = sender_of(self);
     Py_ssize_t named = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
     if (PyVectorcall_NARGS(flagged) + named != 1 ||
         (named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), "message") != 0)) {
@@ -61,62 +74,35 @@ static PyObject *send_message(PyObject *self, PyObject *const *args, size_t flag
     return call->kind->send(call, args[0]);
 }
 
-static int channel_traverse(PyObject *self, visitproc visit, void *arg) {
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(as_object(call_of(self)));
-    return 0;
-}
-
-static void channel_dealloc(PyObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    Py_CLEAR(((struct asgi_channel *)(void *)self)->call);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyObject *channel_new(PyTypeObject *type, struct asgi_call *call, vectorcallfunc function) {
-    struct asgi_channel *self = PyObject_GC_New(struct asgi_channel, type);
-    if (self) {
-        self->vectorcall = function;
-        self->call = own(Py_NewRef(as_object(call)));
-        PyObject_GC_Track(self);
-    }
-    return (PyObject *)self;
-}
-
 static PyMemberDef channel_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct asgi_channel, vectorcall), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
-/* No tp_clear: a cycle goes through the call or a frame, which have one. */
-static PyType_Slot channel_slots[] = {
-    {Py_tp_doc, PyDoc_STR("The receive or send of one call of an ASGI application.")},
-    {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_traverse, channel_traverse},
-    {Py_tp_dealloc, channel_dealloc},
-    {Py_tp_members, channel_members},
-    {0, NULL},
-};
-
-static PyTypeObject *channel_type(PyObject *module, const char *name) {
+static PyTypeObject *channel_type(PyObject *module, const char *name, destructor dealloc) {
+    PyType_Slot slots[] = {
+        {Py_tp_doc, PyDoc_STR("The receive or send of one call of an ASGI application.")},
+        {Py_tp_call, PyVectorcall_Call},
+        {Py_tp_dealloc, dealloc},
+        {Py_tp_members, channel_members},
+        {0, NULL},
+    };
     PyType_Spec spec = {
         .name = name,
         .basicsize = sizeof(struct asgi_channel),
-        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
-                 Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-        .slots = channel_slots,
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE |
+                 Py_TPFLAGS_DISALLOW_INSTANTIATION,
+        .slots = slots,
     };
     return (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, NULL);
 }
 
 PyTypeObject *asgi_receive_type(PyObject *module) {
-    return channel_type(module, "freastal._core.Receive");
+    return channel_type(module, "freastal._core.Receive", receive_dealloc);
 }
 
 PyTypeObject *asgi_send_type(PyObject *module) {
-    return channel_type(module, "freastal._core.Send");
+    return channel_type(module, "freastal._core.Send", send_dealloc);
 }
 
 /* --- ends --- */
@@ -126,8 +112,8 @@ void asgi_call_part(struct asgi_call *call) {
         call->exchange->job = NULL;
         call->exchange = NULL;
     }
-    asgi_wake(call, &call->receivers);
-    asgi_wake(call, &call->senders);
+    asgi_wake(call, ASGI_WAIT_RECEIVE);
+    asgi_wake(call, ASGI_WAIT_SEND);
 }
 
 /* The application has returned, or its worker goes: nothing holds the call any more. */
@@ -212,27 +198,6 @@ static PyObject *iterator_of(PyObject *awaitable) {
     return iterator;
 }
 
-/* Calls the application, in the task's first step. 0, or -1 with an exception. */
-static int begin(struct asgi_call *call) {
-    struct asgi_types *types = &call->asgi->types;
-    PyObject *scope = call->scope;
-    PyObject *receiver = channel_new(types->receive, call, receive_message);
-    PyObject *sender = receiver ? channel_new(types->send, call, send_message) : NULL;
-    PyObject *app = Py_NewRef(call->asgi->app);
-    call->scope = NULL;
-    if (sender) {
-        PyObject *args[4] = {NULL, scope, receiver, sender};
-        PyObject *awaitable =
-            PyObject_Vectorcall(app, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-        call->coroutine = awaitable ? iterator_of(awaitable) : NULL;
-    }
-    Py_DECREF(app);
-    Py_DECREF(scope);
-    Py_XDECREF(sender);
-    Py_XDECREF(receiver);
-    return call->coroutine ? 0 : -1;
-}
-
 /* May the coroutine go on? 0, or -1 with an exception. */
 static int check_alive(const struct asgi_call *call) {
     if (!call->asgi) {
@@ -240,6 +205,28 @@ static int check_alive(const struct asgi_call *call) {
         return -1;
     }
     return 0;
+}
+
+/* Calls the application, in the task's first step. 0, or -1 with an exception. */
+static int begin(struct asgi_call *call) {
+    struct asgi_types *types = &call->asgi->types;
+    PyObject *scope = call->scope;
+    PyObject *receiver = channel_init(&call->receive, types->receive, call, receive_message);
+    PyObject *sender = channel_init(&call->send, types->send, call, send_message);
+    PyObject *app = Py_NewRef(call->asgi->app);
+    PyObject *args[4] = {NULL, scope, receiver, sender};
+    call->scope = NULL;
+    PyObject *awaitable =
+        PyObject_Vectorcall(app, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    if (awaitable && check_alive(call) < 0) { /* it has closed its worker */
+        Py_CLEAR(awaitable);
+    }
+    call->coroutine = awaitable ? iterator_of(awaitable) : NULL;
+    Py_DECREF(app);
+    Py_DECREF(scope);
+    Py_DECREF(sender);
+    Py_DECREF(receiver);
+    return call->coroutine ? 0 : -1;
 }
 
 static PySendResult call_send(PyObject *self, PyObject *arg, PyObject **result) {
@@ -323,31 +310,10 @@ static PyObject *call_get(PyObject *self, void *name) {
 
 /* --- the type --- */
 
-static int call_traverse(PyObject *self, visitproc visit, void *arg) {
-    struct asgi_call *call = own(self);
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(call->wait_type);
-    Py_VISIT(call->disconnected);
-    Py_VISIT(call->scope);
-    Py_VISIT(call->coroutine);
-    Py_VISIT(call->task);
-    return 0;
-}
-
-static int call_clear(PyObject *self) {
-    struct asgi_call *call = own(self);
-    Py_CLEAR(call->scope);
-    Py_CLEAR(call->coroutine);
-    Py_CLEAR(call->task);
-    return 0;
-}
-
 static void call_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    call_clear(self);
-    Py_CLEAR(own(self)->wait_type);
-    Py_CLEAR(own(self)->disconnected);
+    Py_DECREF((PyObject *)own(self)->wait_type);
+    Py_DECREF(own(self)->disconnected);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -373,8 +339,6 @@ static PyGetSetDef call_getset[] = {
 static PyType_Slot call_slots[] = {
     {Py_tp_doc, PyDoc_STR("The coroutine that runs one call of an ASGI application.")},
     {Py_tp_dealloc, call_dealloc},
-    {Py_tp_traverse, call_traverse},
-    {Py_tp_clear, call_clear},
     {Py_tp_iternext, call_next},
     {Py_tp_methods, call_methods},
     {Py_tp_getset, call_getset},
@@ -386,8 +350,7 @@ static PyType_Slot call_slots[] = {
 static PyType_Spec call_spec = {
     .name = "freastal._core.Call",
     .basicsize = sizeof(struct asgi_call),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = call_slots,
 };
 
@@ -399,7 +362,7 @@ PyTypeObject *asgi_call_type(PyObject *module) {
 
 struct asgi_call *asgi_call_new(struct asgi *asgi, const struct asgi_kind *kind,
                                 struct exchange *exchange, PyObject *scope) {
-    struct asgi_call *call = PyObject_GC_New(struct asgi_call, asgi->types.call);
+    struct asgi_call *call = PyObject_New(struct asgi_call, asgi->types.call);
     if (!call) {
         Py_DECREF(scope);
         return NULL;
@@ -411,12 +374,11 @@ struct asgi_call *asgi_call_new(struct asgi *asgi, const struct asgi_kind *kind,
     call->scope = scope;
     call->wait_type = (PyTypeObject *)Py_NewRef((PyObject *)asgi->types.wait);
     call->disconnected = Py_NewRef(asgi->types.disconnected);
-    list_init(&call->receivers);
-    list_init(&call->senders);
+    list_init(&call->waits[ASGI_WAIT_RECEIVE]);
+    list_init(&call->waits[ASGI_WAIT_SEND]);
     list_append(&asgi->live, &call->link);
     asgi->calls++;
     exchange->job = call;
-    PyObject_GC_Track(call);
     return call;
 }
 

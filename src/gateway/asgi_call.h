@@ -15,6 +15,7 @@
 
 #include "base/list.h"
 #include "gateway/asgi.h"
+#include "gateway/asgi_awaitable.h"
 #include "gateway/asgi_response.h"
 #include "gateway/py_compat.h"
 #include "http/exchange.h"
@@ -23,8 +24,8 @@
 /* What the two kinds of call do differently. */
 struct asgi_kind {
     const char *name;
-    /* The next message for receive(): see asgi_ready_fn. */
-    int (*receive)(struct asgi_call *call, PyObject **message);
+    asgi_ready_fn *receive; /* the next message for receive() */
+    asgi_ready_fn *drained; /* None, once there is room for more output */
     /* Takes a message of send(), a dict. [new] what to await; NULL with an exception. */
     PyObject *(*send)(struct asgi_call *call, PyObject *message);
     /* The application has returned (`failed`: by an exception, which has been logged). Ends what
@@ -57,19 +58,28 @@ struct asgi_ws {
     struct ws_offer *offer;      /* owned, until it is accepted or rejected */
 };
 
+/* What the application gets for receive, or for send: a callable. */
+struct asgi_channel {
+    PyObject ob_base;
+    vectorcallfunc vectorcall;
+};
+
+/* The garbage collector has no use for calls: a call that is not over is held by its worker, and
+ * one that is holds nothing. */
 struct asgi_call {
     PyObject ob_base;
     struct list link;  /* in asgi->live, until it is over */
     struct asgi *asgi; /* NULL once it is over */
     const struct asgi_kind *kind;
-    struct exchange *exchange; /* NULL once that is over */
-    PyObject *scope;           /* owned; until the first step */
-    PyObject *coroutine;       /* owned; NULL before the first step and once it is over */
-    PyObject *task;            /* owned; NULL once it is over */
-    PyTypeObject *wait_type;   /* owned: what receive() returns, also when it is over */
-    PyObject *disconnected;    /* owned: what send() raises */
-    struct list receivers;     /* of struct asgi_wait */
-    struct list senders;
+    struct exchange *exchange;          /* NULL once that is over */
+    PyObject *scope;                    /* owned; until the first step */
+    PyObject *coroutine;                /* owned; NULL before the first step and once it is over */
+    PyObject *task;                     /* owned; NULL once it is over */
+    PyTypeObject *wait_type;            /* owned: what receive() returns, also when it is over */
+    PyObject *disconnected;             /* owned: what send() raises */
+    struct list waits[ASGI_WAIT_KINDS]; /* of struct asgi_wait that sleep */
+    struct asgi_channel receive;        /* alive from the first step on */
+    struct asgi_channel send;
     struct asgi_response response;
     union {
         struct asgi_body body;

@@ -98,6 +98,7 @@ static void http_clear(struct asgi_call *call) {
 const struct asgi_kind asgi_http = {
     .name = "http",
     .receive = http_receive,
+    .drained = asgi_response_drained,
     .send = http_send,
     .finish = asgi_response_finish,
     .gone = http_gone,

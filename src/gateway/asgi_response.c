@@ -102,7 +102,7 @@ static bool not_congested(const struct asgi_call *call) {
     return !call->exchange || exchange_unsent(call->exchange) <= HIGH_WATER;
 }
 
-static int drained(struct asgi_call *call, PyObject **value) {
+int asgi_response_drained(struct asgi_call *call, PyObject **value) {
     if (not_congested(call)) {
         *value = Py_NewRef(Py_None);
         return 1;
@@ -113,7 +113,7 @@ static int drained(struct asgi_call *call, PyObject **value) {
 
 /* What follows a piece with more behind it: the write beat, and room. */
 static PyObject *after_piece(struct asgi_call *call) {
-    return asgi_wait_new(call->wait_type, call, drained, &call->senders, true);
+    return asgi_wait_new(call->wait_type, call, ASGI_WAIT_SEND, true);
 }
 
 /* Puts out `body` [takes it], behind the head if that is still held. [new] what to await. */

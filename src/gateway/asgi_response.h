@@ -39,6 +39,9 @@ struct asgi_response {
 PyObject *asgi_response_send(struct asgi_call *call, const char *type, size_t skip,
                              PyObject *message);
 
+/* Is there room for more of the response? An asgi_ready_fn. */
+int asgi_response_drained(struct asgi_call *call, PyObject **value);
+
 /* The application has returned: what is not complete becomes a 500 or is cut, and logged unless
  * `failed`, where it has been. */
 void asgi_response_finish(struct asgi_call *call, bool failed);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "gateway/py_template.h"
 #include "net/peer.h"
 #include "wire/percent.h"
 #include "wire/ws_handshake.h"
@@ -12,6 +13,9 @@
 
 /* Longer paths are decoded without the stack. */
 enum { PATH_ROOM = 1024 };
+
+/* Keys that frameworks add to a scope: FastAPI some ten. */
+enum { SPARE_KEYS = 10 };
 
 static PyObject *bytes_of(struct slice slice) {
     return PyBytes_FromStringAndSize((const char *)slice.at, (Py_ssize_t)slice.len);
@@ -41,7 +45,9 @@ static PyObject *make_extensions(enum asgi_scope_kind kind) {
         }
         Py_XDECREF(none);
     }
-    return dict;
+    PyObject *made = dict ? py_template_make(dict, 1) : NULL;
+    Py_XDECREF(dict);
+    return made;
 }
 
 int asgi_scope_init(struct asgi_scope *self, const struct asgi_words *words, const char *root_path,
@@ -139,10 +145,13 @@ static PyObject *make_template(struct asgi_scope *self, enum asgi_scope_kind kin
          put(dict, words->client, Py_NewRef(Py_None)) ||
          put(dict, words->server, make_address(self, local)) ||
          (self->state && put(dict, words->state, Py_NewRef(Py_None))) ||
-         put(dict, words->extensions, Py_NewRef(Py_None)))) {
+         put(dict, words->extensions, Py_NewRef(Py_None)) ||
+         (kind == ASGI_SCOPE_WEBSOCKET && put(dict, words->subprotocols, Py_NewRef(Py_None))))) {
         Py_CLEAR(dict);
     }
-    return dict;
+    PyObject *made = dict ? py_template_make(dict, SPARE_KEYS) : NULL;
+    Py_XDECREF(dict);
+    return made;
 }
 
 /* --- each request --- */

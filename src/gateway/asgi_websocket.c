@@ -20,24 +20,17 @@ enum { CODE_VANISHED = 1006, CODE_NORMAL = 1000, CODE_FAILED = 1011, REASON_MAX 
 /* --- receive --- */
 
 /* [new] NULL with an exception. */
-static PyObject *make_message(const struct asgi_words *words, PyObject *type, PyObject *key,
-                              PyObject *value) {
-    PyObject *message = PyDict_New();
-    if (!message || PyDict_SetItem(message, words->type, type) < 0 ||
-        (key && PyDict_SetItem(message, key, value) < 0)) {
-        Py_CLEAR(message);
-    }
-    return message;
-}
-
 static PyObject *received(struct asgi_call *call) {
-    const struct asgi_words *words = &call->asgi->words;
+    const struct asgi *asgi = call->asgi;
     PyObject *value = call->ws.message;
-    PyObject *key = PyUnicode_Check(value) ? words->text : words->bytes;
-    PyObject *message = make_message(words, words->websocket_receive, key, value);
-    if (message) {
-        Py_CLEAR(call->ws.message);
+    bool text = PyUnicode_Check(value);
+    PyObject *message = PyDict_Copy(text ? asgi->text_message : asgi->bytes_message);
+    PyObject *key = text ? asgi->words.text : asgi->words.bytes;
+    if (!message || PyDict_SetItem(message, key, value) < 0) {
+        Py_XDECREF(message);
+        return NULL;
     }
+    Py_CLEAR(call->ws.message);
     return message;
 }
 
@@ -53,8 +46,7 @@ static PyObject *disconnected(const struct asgi_ws *ws) {
 static int ws_receive(struct asgi_call *call, PyObject **message) {
     struct asgi_ws *ws = &call->ws;
     if (call->asgi && !ws->connected) {
-        const struct asgi_words *words = &call->asgi->words;
-        *message = make_message(words, words->websocket_connect, NULL, NULL);
+        *message = Py_BuildValue("{sO}", "type", call->asgi->words.websocket_connect);
         ws->connected = *message != NULL;
     } else if (ws->message) {
         *message = received(call);
@@ -87,12 +79,12 @@ static void on_message(void *user, enum websocket_kind kind, struct slice messag
         websocket_close(call->ws.websocket, CODE_FAILED, SLICE(""));
         return;
     }
-    asgi_wake(call, &call->receivers);
+    asgi_wake(call, ASGI_WAIT_RECEIVE);
 }
 
 static void on_drained(void *user) {
     struct asgi_call *call = user;
-    asgi_wake(call, &call->senders);
+    asgi_wake(call, ASGI_WAIT_SEND);
 }
 
 static void on_closed(void *user, uint16_t code, struct slice reason) {
@@ -105,8 +97,8 @@ static void on_closed(void *user, uint16_t code, struct slice reason) {
     if (!call->ws.reason) {
         PyErr_Clear();
     }
-    asgi_wake(call, &call->receivers);
-    asgi_wake(call, &call->senders);
+    asgi_wake(call, ASGI_WAIT_RECEIVE);
+    asgi_wake(call, ASGI_WAIT_SEND);
 }
 
 static const struct websocket_events events = {
@@ -187,7 +179,10 @@ static PyObject *on_accept(struct asgi_call *call, PyObject *message) {
     return result;
 }
 
-static int drained(struct asgi_call *call, PyObject **value) {
+static int ws_drained(struct asgi_call *call, PyObject **value) {
+    if (call->exchange) {
+        return asgi_response_drained(call, value); /* a response in place of the handshake */
+    }
     if (!call->ws.websocket || !websocket_congested(call->ws.websocket)) {
         *value = Py_NewRef(Py_None);
         return 1;
@@ -225,7 +220,7 @@ static PyObject *put(struct asgi_call *call, enum websocket_kind kind, PyObject 
         return asgi_call_disconnected(call);
     }
     return websocket_congested(websocket)
-               ? asgi_wait_new(call->wait_type, call, drained, &call->senders, false)
+               ? asgi_wait_new(call->wait_type, call, ASGI_WAIT_SEND, false)
                : asgi_call_done(call);
 }
 
@@ -382,6 +377,7 @@ static void ws_clear(struct asgi_call *call) {
 const struct asgi_kind asgi_websocket = {
     .name = "websocket",
     .receive = ws_receive,
+    .drained = ws_drained,
     .send = ws_send,
     .finish = ws_finish,
     .gone = ws_gone,

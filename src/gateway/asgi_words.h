@@ -44,8 +44,6 @@
     X(websocket_receive, "websocket.receive")                                                      \
     X(websocket_disconnect, "websocket.disconnect")                                                \
     /* methods of others */                                                                        \
-    X(set_result, "set_result")                                                                    \
-    X(done, "done")                                                                                \
     X(cancel, "cancel")
 
 struct asgi_words {
