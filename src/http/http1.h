@@ -83,7 +83,10 @@ struct http1 {
     struct list link;          /* in server->conns */
     struct http1_exchange *ex; /* NULL in RX_IDLE */
     struct buf *in;            /* bytes read and not used; NULL where there are none */
-    struct loop_timer timer;
+    union {
+        struct loop_timer timer;
+        struct grave grave; /* once it is closed */
+    };
     uint64_t due;          /* ms: time-out of the present state, or HTTP1_NEVER */
     uint64_t lingered;     /* bytes thrown away in RX_DRAIN and RX_LINGER */
     uint8_t rx;            /* enum rx; set by http1_set_rx only */
@@ -96,7 +99,6 @@ struct http1 {
     struct tunnel *tunnel; /* from the upgrade to `closed`; or NULL */
     uint32_t listener;
     struct peer peer;
-    struct grave grave;
 };
 
 #define HTTP1_NEVER UINT64_MAX

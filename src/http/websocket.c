@@ -72,8 +72,10 @@ void websocket_shut_in(struct websocket *self, uint16_t code, struct slice reaso
         self->reason->len = reason.len;
         memcpy(self->reason->bytes, reason.at, reason.len);
     }
-    free(self->building);
-    self->building = NULL;
+    if (self->input) {
+        free(self->input->building);
+        self->input->building = NULL;
+    }
     wake(self);
 }
 
@@ -113,7 +115,7 @@ static void answer_close(struct websocket *self) {
 /* RFC 6455 section 5.5.1 lets an answer wait for what is being sent: while the user has messages
  * to answer that came before the Close, it does, for a while. */
 void websocket_on_close(struct websocket *self, uint16_t code, struct slice reason) {
-    bool busy = self->events && (self->first || !self->want_message);
+    bool busy = self->events && (websocket_waits(self) || !self->want_message);
     websocket_shut_in(self, code, reason);
     if (busy && self->out == WS_SIDE_OPEN) {
         set_timer(self, WEBSOCKET_ANSWER_MS);
@@ -241,8 +243,7 @@ static void on_closed(struct tunnel *tunnel, enum close_why why) {
     (void)why;
     self->gone = true;
     vanish(self, SLICE(""));
-    buf_give(self->held);
-    self->held = NULL;
+    websocket_drop_unread(self);
     loop_timer_stop(self->tunnel.loop, &self->timer);
     if (!self->events) {
         end(self);
@@ -273,7 +274,7 @@ static void tell_closed(struct websocket *self) {
 /* Run beat. */
 static void run(struct runnable *runnable) {
     struct websocket *self = LIST_OWNER(runnable, struct websocket, runnable);
-    if (self->events && self->want_message && self->first) {
+    if (self->events && self->want_message && websocket_waits(self)) {
         struct ws_message *message = websocket_take(self);
         self->want_message = false;
         self->events->message(self->user, message->kind, slice_of(message->bytes, message->len));
@@ -292,7 +293,7 @@ static void run(struct runnable *runnable) {
 
 void websocket_want_message(struct websocket *self) {
     self->want_message = true;
-    if (self->first || self->in == WS_SIDE_CLOSED) {
+    if (websocket_waits(self) || self->in == WS_SIDE_CLOSED) {
         loop_queue(self->tunnel.loop, &self->runnable);
     }
 }
@@ -390,12 +391,14 @@ struct websocket_pool *websocket_pool_new(const struct websocket_config *config)
     if (pool) {
         pool->config = config;
         slab_init(&pool->slab, sizeof(struct websocket), KEEP);
+        slab_init(&pool->inputs, sizeof(struct ws_input), KEEP);
     }
     return pool;
 }
 
 void websocket_pool_free(struct websocket_pool *pool) {
     slab_release(&pool->slab);
+    slab_release(&pool->inputs);
     free(pool);
 }
 

@@ -18,6 +18,7 @@ enum { WEBSOCKET_SCRATCH = 128 };
 struct websocket_pool {
     const struct websocket_config *config;
     struct slab slab;
+    struct slab inputs; /* of struct ws_input */
 };
 
 /* A message, whole or in the making. */
@@ -31,6 +32,22 @@ struct ws_message {
     uint8_t bytes[];
 };
 
+/* What has come and is not with the user yet: there only while there is such a thing, so that an
+ * idle WebSocket stays small. */
+struct ws_input {
+    struct buf *held;            /* bytes that wait for room in the queue; or NULL */
+    struct ws_message *building; /* or NULL */
+    struct ws_message *first;    /* those that wait for the user */
+    struct ws_message *last;
+    size_t queued; /* bytes that they hold */
+    uint32_t count;
+    bool in_frame; /* a frame's payload is being read */
+    uint8_t scratch_len;
+    uint64_t left; /* of the frame's payload */
+    struct ws_frame frame;
+    uint8_t scratch[WEBSOCKET_SCRATCH];
+};
+
 enum ws_side { WS_SIDE_OPEN, WS_SIDE_CLOSED };
 
 struct websocket {
@@ -38,32 +55,23 @@ struct websocket {
     struct websocket_pool *pool;
     const struct websocket_events *events; /* NULL once released */
     void *user;
-    struct runnable runnable;
+    union {
+        struct runnable runnable;
+        struct grave grave; /* once it is over */
+    };
     struct loop_timer timer; /* the next ping, its pong, or the peer's Close */
-    struct grave grave;
     /* state */
     uint8_t in;  /* enum ws_side */
     uint8_t out; /* enum ws_side */
     bool gone;   /* the tunnel is closed */
     bool want_message;
     bool want_drained;
-    bool drained;  /* … and it has */
-    bool ponging;  /* a ping of ours waits for its pong */
-    bool heard;    /* something came since, or may have come and waits to be read */
-    uint8_t pongs; /* of ours, since output has drained */
-    uint16_t code; /* of `closed`, once a side is closed */
-    /* way in */
-    bool in_frame; /* a frame's payload is being read */
-    uint8_t scratch_len;
-    uint8_t scratch[WEBSOCKET_SCRATCH];
-    struct ws_frame frame;
-    uint64_t left;               /* of its payload */
-    struct buf *held;            /* bytes that wait for room in the queue; or NULL */
-    struct ws_message *building; /* or NULL */
-    struct ws_message *first;    /* those that wait for the user */
-    struct ws_message *last;
-    size_t queued; /* bytes that they hold */
-    uint32_t count;
+    bool drained;               /* … and it has */
+    bool ponging;               /* a ping of ours waits for its pong */
+    bool heard;                 /* something came since, or may have come and waits to be read */
+    uint8_t pongs;              /* of ours, since output has drained */
+    uint16_t code;              /* of `closed`, once a side is closed */
+    struct ws_input *input;     /* or NULL */
     struct ws_message *reason;  /* of `closed`; or NULL: empty */
     struct ws_deflate *deflate; /* NULL: not agreed upon */
 };
@@ -80,10 +88,15 @@ void websocket_on_close(struct websocket *self, uint16_t code, struct slice reas
 /* websocket.c: a Pong came. */
 void websocket_on_pong(struct websocket *self);
 
+/* Does a message wait for the user? */
+static inline bool websocket_waits(const struct websocket *self) {
+    return self->input && self->input->first;
+}
+
 /* websocket_in.c: is there room for what the peer sends? */
 bool websocket_reads(const struct websocket *self);
 
-/* websocket_in.c: uses up `self->held` and reads on, as far as there is room. */
+/* websocket_in.c: uses up the bytes that are held and reads on, as far as there is room. */
 void websocket_advance(struct websocket *self);
 
 /* websocket_in.c: new bytes. [takes buf] */
@@ -92,7 +105,10 @@ void websocket_feed(struct websocket *self, struct buf *buf);
 /* websocket_in.c: [gives] the first message that waits, or NULL. */
 struct ws_message *websocket_take(struct websocket *self);
 
-/* websocket_in.c: drops what came. */
+/* websocket_in.c: drops what is no message yet. */
+void websocket_drop_unread(struct websocket *self);
+
+/* websocket_in.c: drops all that came. */
 void websocket_drop_in(struct websocket *self);
 
 /* websocket_out.c: a control frame. [borrows payload for the call] 0 or ERR_NOMEM. */

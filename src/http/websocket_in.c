@@ -20,11 +20,23 @@ static bool is_control(const struct ws_frame *frame) {
     return frame->opcode >= WS_CLOSE;
 }
 
+/* Gives the input back if there is nothing in it. */
+static void trim(struct websocket *self) {
+    const struct ws_input *input = self->input;
+    if (input && !input->held && !input->building && !input->first && !input->in_frame &&
+        input->scratch_len == 0) {
+        slab_give(&self->pool->inputs, self->input);
+        self->input = NULL;
+    }
+}
+
 /* --- the queue --- */
 
 static bool full(const struct websocket *self) {
+    const struct ws_input *input = self->input;
     uint32_t limit = self->pool->config->max_queue;
-    return (limit > 0 && self->count >= limit) || self->queued >= WEBSOCKET_QUEUE_BYTES;
+    return input &&
+           ((limit > 0 && input->count >= limit) || input->queued >= WEBSOCKET_QUEUE_BYTES);
 }
 
 bool websocket_reads(const struct websocket *self) {
@@ -37,12 +49,15 @@ static size_t footprint(const struct ws_message *message) {
 }
 
 struct ws_message *websocket_take(struct websocket *self) {
-    struct ws_message *message = self->first;
-    if (message) {
-        self->first = message->next;
-        self->count--;
-        self->queued -= footprint(message);
+    if (!websocket_waits(self)) {
+        return NULL;
     }
+    struct ws_input *input = self->input;
+    struct ws_message *message = input->first;
+    input->first = message->next;
+    input->count--;
+    input->queued -= footprint(message);
+    trim(self);
     return message;
 }
 
@@ -51,18 +66,33 @@ static void enqueue(struct websocket *self, struct ws_message *message) {
         free(message); /* nobody will ask for it */
         return;
     }
+    struct ws_input *input = self->input;
     message->next = NULL;
-    if (self->first) {
-        self->last->next = message;
+    if (input->first) {
+        input->last->next = message;
     } else {
-        self->first = message;
+        input->first = message;
     }
-    self->last = message;
-    self->count++;
-    self->queued += footprint(message);
+    input->last = message;
+    input->count++;
+    input->queued += footprint(message);
     if (self->want_message) {
         loop_queue(self->tunnel.loop, &self->runnable);
     }
+}
+
+void websocket_drop_unread(struct websocket *self) {
+    struct ws_input *input = self->input;
+    if (!input) {
+        return;
+    }
+    free(input->building);
+    input->building = NULL;
+    buf_give(input->held);
+    input->held = NULL;
+    input->in_frame = false;
+    input->scratch_len = 0;
+    trim(self);
 }
 
 void websocket_drop_in(struct websocket *self) {
@@ -70,10 +100,7 @@ void websocket_drop_in(struct websocket *self) {
     while ((message = websocket_take(self)) != NULL) {
         free(message);
     }
-    free(self->building);
-    self->building = NULL;
-    buf_give(self->held);
-    self->held = NULL;
+    websocket_drop_unread(self);
 }
 
 /* --- a message in the making --- */
@@ -81,7 +108,7 @@ void websocket_drop_in(struct websocket *self) {
 /* Room for at least one more byte, for `wanted` of them where that is known, in a message that is
  * shorter than the limit. 0 or ERR_NOMEM. */
 static int make_room(struct websocket *self, uint64_t wanted) {
-    struct ws_message *message = self->building;
+    struct ws_message *message = self->input->building;
     uint64_t limit = self->pool->config->max_size;
     size_t len = message->len;
     size_t more = wanted < GROW + len ? (size_t)wanted : GROW + len;
@@ -98,7 +125,7 @@ static int make_room(struct websocket *self, uint64_t wanted) {
         return ERR_NOMEM;
     }
     message->room = room;
-    self->building = message;
+    self->input->building = message;
     return 0;
 }
 
@@ -114,17 +141,17 @@ static int check_text(struct ws_message *message, size_t from) {
 /* A run of payload; `bytes` may be changed. 0 or a negative error. */
 static int append_plain(struct websocket *self, const uint8_t *bytes, size_t len, size_t phase) {
     while (len > 0) {
-        struct ws_message *message = self->building;
+        struct ws_message *message = self->input->building;
         if (message->len == message->room) {
-            int err = make_room(self, self->left);
+            int err = make_room(self, self->input->left);
             if (err) {
                 return err;
             }
-            message = self->building;
+            message = self->input->building;
         }
         size_t from = message->len;
         size_t step = message->room - from < len ? message->room - from : len;
-        ws_unmask(message->bytes + from, bytes, step, self->frame.key, phase);
+        ws_unmask(message->bytes + from, bytes, step, self->input->frame.key, phase);
         message->len += step;
         int err = check_text(message, from);
         if (err) {
@@ -133,7 +160,7 @@ static int append_plain(struct websocket *self, const uint8_t *bytes, size_t len
         bytes += step;
         len -= step;
         phase += step;
-        self->left -= step;
+        self->input->left -= step;
     }
     return 0;
 }
@@ -141,7 +168,7 @@ static int append_plain(struct websocket *self, const uint8_t *bytes, size_t len
 /* Inflates all of `in`. 0 or a negative error. */
 static int inflate_all(struct websocket *self, struct slice in) {
     for (;;) {
-        struct ws_message *message = self->building;
+        struct ws_message *message = self->input->building;
         uint8_t over; /* one byte beyond the limit tells that there is one */
         uint64_t limit = self->pool->config->max_size;
         bool at_limit = limit > 0 && message->len >= limit;
@@ -151,7 +178,7 @@ static int inflate_all(struct websocket *self, struct slice in) {
             if (err) {
                 return err;
             }
-            message = self->building;
+            message = self->input->building;
         }
         size_t from = message->len;
         size_t room = at_limit ? 1 : message->room - from;
@@ -172,8 +199,8 @@ static int inflate_all(struct websocket *self, struct slice in) {
 }
 
 static int append_compressed(struct websocket *self, uint8_t *bytes, size_t len, size_t phase) {
-    ws_unmask(bytes, bytes, len, self->frame.key, phase);
-    self->left -= len;
+    ws_unmask(bytes, bytes, len, self->input->frame.key, phase);
+    self->input->left -= len;
     return inflate_all(self, slice_of(bytes, len));
 }
 
@@ -183,8 +210,8 @@ static int append_compressed(struct websocket *self, uint8_t *bytes, size_t len,
  * may have more bytes than what it holds (blocks that are only stored, RFC 1951 section 3.2.4);
  * that is counted as it is inflated. */
 static bool too_big(const struct websocket *self) {
-    const struct ws_message *building = self->building;
-    const struct ws_frame *frame = &self->frame;
+    const struct ws_message *building = self->input->building;
+    const struct ws_frame *frame = &self->input->frame;
     uint64_t limit = self->pool->config->max_size;
     uint64_t len = frame->len;
     if (limit == 0) {
@@ -199,14 +226,14 @@ static bool too_big(const struct websocket *self) {
 
 /* A data frame begins. 0 or a negative error. */
 static int begin_data(struct websocket *self) {
-    const struct ws_frame *frame = &self->frame;
-    if ((frame->opcode == WS_CONTINUATION) != (self->building != NULL)) {
+    const struct ws_frame *frame = &self->input->frame;
+    if ((frame->opcode == WS_CONTINUATION) != (self->input->building != NULL)) {
         return ERR_WS_CONTINUATION;
     }
     if (too_big(self)) {
         return ERR_WS_TOO_BIG;
     }
-    if (self->building) {
+    if (self->input->building) {
         return 0;
     }
     bool known = !frame->compressed && frame->len <= GROW;
@@ -221,35 +248,35 @@ static int begin_data(struct websocket *self) {
         .room = room,
     };
     utf8_init(&message->utf8);
-    self->building = message;
+    self->input->building = message;
     return 0;
 }
 
 /* The message is whole. 0 or a negative error. */
 static int end_message(struct websocket *self) {
-    if (self->building->compressed) {
+    if (self->input->building->compressed) {
         int err = inflate_all(self, WS_DEFLATE_TAIL);
         if (err) {
             return err;
         }
         ws_inflate_end(self->deflate);
     }
-    struct ws_message *message = self->building;
+    struct ws_message *message = self->input->building;
     if (message->kind == WEBSOCKET_TEXT && !utf8_done(&message->utf8)) {
         return ERR_WS_UTF8;
     }
-    self->building = NULL;
+    self->input->building = NULL;
     enqueue(self, message);
     return 0;
 }
 
 /* 0 or a negative error. */
 static int end_control(struct websocket *self) {
-    struct slice payload = slice_of(self->scratch, self->scratch_len);
+    struct slice payload = slice_of(self->input->scratch, self->input->scratch_len);
     struct slice reason;
     uint16_t code;
     int err = 0;
-    switch (self->frame.opcode) {
+    switch (self->input->frame.opcode) {
     case WS_PING:
         self->pongs++;
         err = self->out == WS_SIDE_OPEN ? websocket_send_control(self, WS_PONG, payload) : 0;
@@ -264,65 +291,67 @@ static int end_control(struct websocket *self) {
         }
         break;
     }
-    self->scratch_len = 0;
+    self->input->scratch_len = 0;
     return err;
 }
 
 static int end_frame(struct websocket *self) {
-    self->in_frame = false;
-    if (is_control(&self->frame)) {
+    self->input->in_frame = false;
+    if (is_control(&self->input->frame)) {
         return end_control(self);
     }
-    return self->frame.fin ? end_message(self) : 0;
+    return self->input->frame.fin ? end_message(self) : 0;
 }
 
 /* Takes a frame's head off `buf`. 0, also where it is not whole yet, or a negative error. */
 static int take_head(struct websocket *self, struct buf *buf) {
     struct slice in = buf_slice(buf);
     ssize_t used = 0;
-    if (self->scratch_len == 0) {
-        used = ws_frame_parse(&self->frame, in.at, in.len, self->deflate != NULL);
+    if (self->input->scratch_len == 0) {
+        used = ws_frame_parse(&self->input->frame, in.at, in.len, self->deflate != NULL);
         if (used > 0) {
             buf->start += (uint32_t)used;
         }
     }
     while (used == 0 && buf_len(buf) > 0) { /* byte by byte: a head has at most 14 */
-        self->scratch[self->scratch_len++] = buf->bytes[buf->start++];
-        used =
-            ws_frame_parse(&self->frame, self->scratch, self->scratch_len, self->deflate != NULL);
+        self->input->scratch[self->input->scratch_len++] = buf->bytes[buf->start++];
+        used = ws_frame_parse(&self->input->frame, self->input->scratch, self->input->scratch_len,
+                              self->deflate != NULL);
     }
     if (used <= 0) {
         return (int)used;
     }
-    self->scratch_len = 0;
-    self->in_frame = true;
-    self->left = self->frame.len;
-    int err = is_control(&self->frame) ? 0 : begin_data(self);
-    return err || self->left > 0 ? err : end_frame(self);
+    self->input->scratch_len = 0;
+    self->input->in_frame = true;
+    self->input->left = self->input->frame.len;
+    int err = is_control(&self->input->frame) ? 0 : begin_data(self);
+    return err || self->input->left > 0 ? err : end_frame(self);
 }
 
 /* Takes payload off `buf`. 0 or a negative error. */
 static int take_payload(struct websocket *self, struct buf *buf) {
     size_t have = buf_len(buf);
-    size_t step = have < self->left ? have : (size_t)self->left;
+    size_t step = have < self->input->left ? have : (size_t)self->input->left;
     uint8_t *bytes = buf->bytes + buf->start;
-    size_t phase = (size_t)((self->frame.len - self->left) & 3);
+    size_t phase = (size_t)((self->input->frame.len - self->input->left) & 3);
     int err = 0;
     buf->start += (uint32_t)step;
-    if (is_control(&self->frame)) {
-        ws_unmask(self->scratch + self->scratch_len, bytes, step, self->frame.key, phase);
-        self->scratch_len = (uint8_t)(self->scratch_len + step);
-        self->left -= step;
-    } else if (self->building->compressed) {
+    if (is_control(&self->input->frame)) {
+        ws_unmask(self->input->scratch + self->input->scratch_len, bytes, step,
+                  self->input->frame.key, phase);
+        self->input->scratch_len = (uint8_t)(self->input->scratch_len + step);
+        self->input->left -= step;
+    } else if (self->input->building->compressed) {
         err = append_compressed(self, bytes, step, phase);
     } else {
         err = append_plain(self, bytes, step, phase);
     }
-    return err || self->left > 0 ? err : end_frame(self);
+    return err || self->input->left > 0 ? err : end_frame(self);
 }
 
 static void update_reading(struct websocket *self) {
-    if (websocket_reads(self) && !self->held) {
+    bool held = self->input && self->input->held;
+    if (websocket_reads(self) && !held) {
         tunnel_read_start(&self->tunnel);
         return;
     }
@@ -332,18 +361,29 @@ static void update_reading(struct websocket *self) {
     }
 }
 
-void websocket_advance(struct websocket *self) {
-    struct buf *buf = self->held;
-    self->heard = true;
-    while (buf && buf_len(buf) > 0 && websocket_reads(self)) {
-        int err = self->in_frame ? take_payload(self, buf) : take_head(self, buf);
+/* Uses the bytes that are held, as far as there is room. */
+static void use_held(struct websocket *self) {
+    struct ws_input *input = self->input;
+    struct buf *buf = input->held;
+    while (buf_len(buf) > 0 && websocket_reads(self)) {
+        int err = input->in_frame ? take_payload(self, buf) : take_head(self, buf);
         if (err) {
             websocket_fail(self, err);
         }
     }
-    if (buf && (buf_len(buf) == 0 || self->in != WS_SIDE_OPEN)) {
+    if (self->in != WS_SIDE_OPEN) {
+        websocket_drop_unread(self);
+    } else if (buf_len(buf) == 0) {
         buf_give(buf);
-        self->held = NULL;
+        input->held = NULL;
+        trim(self);
+    }
+}
+
+void websocket_advance(struct websocket *self) {
+    self->heard = true;
+    if (self->input && self->input->held) {
+        use_held(self);
     }
     if (self->in == WS_SIDE_OPEN) {
         update_reading(self);
@@ -351,10 +391,18 @@ void websocket_advance(struct websocket *self) {
 }
 
 void websocket_feed(struct websocket *self, struct buf *buf) {
+    if (self->in == WS_SIDE_OPEN && !self->input) {
+        self->input = slab_take(&self->pool->inputs);
+        if (self->input) {
+            *self->input = (struct ws_input){0};
+        } else {
+            websocket_fail(self, ERR_NOMEM);
+        }
+    }
     if (self->in != WS_SIDE_OPEN) {
         buf_give(buf);
         return;
     }
-    self->held = buf;
+    self->input->held = buf;
     websocket_advance(self);
 }

@@ -31,14 +31,16 @@ enum { SENDFILE_BYTES = 1024 * 1024 };
 
 struct stream_uv {
     struct stream stream;
-    uv_poll_t poll;
+    union {
+        uv_poll_t poll;
+        struct grave grave; /* once libuv has let go of the poll */
+    };
     struct slab *home;
-    struct grave grave;
     int fd;
-    int polled;   /* the events that libuv watches now */
-    bool reading; /* the user wants bytes */
-    bool blocked; /* the socket took less than it was given */
-    bool ended;   /* the peer has sent its end */
+    uint8_t polled; /* the events that libuv watches now */
+    bool reading;   /* the user wants bytes */
+    bool blocked;   /* the socket took less than it was given */
+    bool ended;     /* the peer has sent its end */
 };
 
 static struct stream_uv *own(struct stream *stream) {
@@ -51,7 +53,7 @@ static void watch(struct stream_uv *self, int events) {
     if (events == self->polled) {
         return;
     }
-    self->polled = events;
+    self->polled = (uint8_t)events;
     int err = events ? uv_poll_start(&self->poll, events, on_poll) : uv_poll_stop(&self->poll);
     loop_stir(self->stream.loop); /* the kernel is told by a turn */
     if (err) {

@@ -115,16 +115,17 @@ static size_t judge_output(void) {
 
 /* What waits is bounded, by what the queue may hold and the one message that filled it. */
 static void judge_memory(void) {
-    const struct websocket *ws = rig.ws;
-    if (!ws) {
+    const struct ws_input *input = rig.ws ? rig.ws->input : NULL;
+    MUST(rig.loop.bufs.slab.live <= 1);
+    MUST(!rig.ws || rig.ws->pongs <= WEBSOCKET_PONGS);
+    if (!input) {
         return;
     }
     size_t most = (rig.config.max_size ? rig.config.max_size : CARRIER_IN) + CARRIER_IN;
-    MUST(ws->count <= rig.config.max_queue);
-    MUST(ws->queued < WEBSOCKET_QUEUE_BYTES + most);
-    MUST(ws->pongs <= WEBSOCKET_PONGS);
-    MUST(rig.loop.bufs.slab.live <= 1);
-    MUST(!ws->building || rig.config.max_size == 0 || ws->building->room <= rig.config.max_size);
+    const struct ws_message *building = input->building;
+    MUST(input->count <= rig.config.max_queue);
+    MUST(input->queued < WEBSOCKET_QUEUE_BYTES + most);
+    MUST(!building || rig.config.max_size == 0 || building->room <= rig.config.max_size);
 }
 
 /* --- orders --- */

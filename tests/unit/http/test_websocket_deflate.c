@@ -171,7 +171,7 @@ WS_TEST(a_bomb) {
     CHECK(payload.len < 1000);
     ws_rig_frame(rig, F_BINARY_FIRST | F_COMPRESSED, payload);
     check_closed(rig, 1009);
-    CHECK(rig->ws->building == NULL);
+    CHECK(rig->ws->input == NULL);
 }
 
 /* Fragments are counted together. */

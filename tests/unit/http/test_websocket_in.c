@@ -372,7 +372,8 @@ TEST(the_queue_is_bounded_by_bytes) {
         }
         ws_rig_settle(&rig);
         CHECK(!rig.carrier.reading || sizes[i] >= 300000);
-        CHECK(rig.ws->count < 2 + WEBSOCKET_QUEUE_BYTES / (sizeof(struct ws_message) + sizes[i]));
+        CHECK(rig.ws->input->count <
+              2 + WEBSOCKET_QUEUE_BYTES / (sizeof(struct ws_message) + sizes[i]));
         rig.eager = true;
         ws_rig_want(&rig);
         ws_rig_settle(&rig);
