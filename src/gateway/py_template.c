@@ -4,8 +4,11 @@
 #include "base/banned.h"
 
 /* CPython's bound of keys that are shared. From 3.11 on a class leaves room for so many, and one
- * less with each instance that is made; 3.10 has room for what there is. */
+ * less with each instance that is made, down to one; 3.10 has room for what there is. */
 enum { SHARED_MAX = 30 };
+
+/* Instances that py_template_make needs for itself. */
+enum { OWN_INSTANCES = 2 };
 
 static int set_all(PyObject *instance, PyObject *dict) {
     PyObject *key;
@@ -45,7 +48,8 @@ PyObject *py_template_make(PyObject *dict, Py_ssize_t spare) {
     PyObject *made = NULL;
     PyObject *type = PyObject_CallFunction((PyObject *)&PyType_Type, "s(){}", "template");
     PyObject *first = type ? attributes(type, dict) : NULL; /* makes the keys known */
-    if (first && use_up_room(type, SHARED_MAX - PyDict_GET_SIZE(dict) - spare) == 0) {
+    if (first &&
+        use_up_room(type, SHARED_MAX - OWN_INSTANCES - PyDict_GET_SIZE(dict) - spare) == 0) {
         made = attributes(type, dict);
     }
     Py_XDECREF(first);
