@@ -140,7 +140,7 @@ static void tell(struct asgi_wait *self) {
     Py_XDECREF(context);
 }
 
-/* [steals nothing] gives the CancelledError; NULL, for the caller to return. */
+/* Sets the CancelledError. NULL, for the caller to return. */
 static PyObject *raise_cancelled(const struct asgi_wait *self) {
     PyErr_SetObject((PyObject *)Py_TYPE(self->error), self->error);
     return NULL;
