@@ -153,6 +153,7 @@ LLHTTP_STRICTER = (
             ("Invalid `Transfer-Encoding` header value", 2),
             ("Invalid characters in url", 11),
             ("Unexpected char in url schema", 11),
+            ("Unexpected char in url server", 11),
             ("Unexpected start char in url", 11),
         )
     ),
