@@ -48,21 +48,26 @@ static bool take_token(struct slice *text, struct slice *token) {
     return len > 0;
 }
 
-/* A quoted pair (RFC 9110 section 5.6.4) stays as it is: no value that means something here needs
- * one. */
+/* What a quoted string says must be a token too (section 9.1). A quoted pair (RFC 9110 section
+ * 5.6.4) stays as it is: no value that means something here needs one. */
 static bool take_value(struct slice *text, struct slice *value) {
     if (text->len == 0 || text->at[0] != '"') {
         return take_token(text, value);
     }
-    for (size_t at = 1; at < text->len; at++) {
-        if (text->at[at] == '"') {
-            *value = slice_of(text->at + 1, at - 1);
-            advance(text, at + 1);
-            return true;
-        }
+    size_t at = 1;
+    while (at < text->len && text->at[at] != '"') {
         at += text->at[at] == '\\';
+        if (at == text->len || !byte_is_token(text->at[at])) {
+            return false;
+        }
+        at++;
     }
-    return false;
+    if (at == text->len || at == 1) {
+        return false;
+    }
+    *value = slice_of(text->at + 1, at - 1);
+    advance(text, at + 1);
+    return true;
 }
 
 static bool take_param(struct slice *text, struct param *param) {

@@ -100,6 +100,7 @@ def test_handshakes_as_clients_make_them(asgi: Server, fields: list[tuple[str, s
         ([], {"without": ["Sec-WebSocket-Key"]}, "ERR_WS_KEY"),
         ([("Sec-WebSocket-Extensions", "permessage-deflate;")], {}, "ERR_WS_EXTENSIONS"),
         ([("Sec-WebSocket-Extensions", 'x; y="z')], {}, "ERR_WS_EXTENSIONS"),
+        ([("Sec-WebSocket-Extensions", 'x; y="z z"')], {}, "ERR_WS_EXTENSIONS"),
         ([], {"method": "POST"}, "ERR_WS_METHOD"),
         ([], {"method": "HEAD"}, "ERR_WS_METHOD"),
         ([], {"body": b"body"}, "ERR_WS_BODY"),

@@ -114,6 +114,8 @@ TEST(handshakes_that_are_broken) {
         {ERR_WS_EXTENSIONS,
          REQUEST UPGRADE KEY VERSION "Sec-WebSocket-Extensions: permessage-deflate\r\n"
                                      "Sec-WebSocket-Extensions: x; y=\"z\r\n\r\n"},
+        {ERR_WS_EXTENSIONS,
+         REQUEST UPGRADE KEY VERSION "Sec-WebSocket-Extensions: x; y=\"z z\"\r\n\r\n"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (!CHECK_INT(check(rows[i].head), rows[i].err)) {
