@@ -146,31 +146,35 @@ static int on_size_end(struct chunk_decoder *decoder) {
  * the content has; RFC 7230 section 4.1.2 gave examples of each. They are refused and not only
  * dropped, since who sends them hopes for a server that merges them. */
 bool chunk_trailer_forbidden(struct slice name) {
-    static const char *const starts[] = {"if-", "proxy", "x-forwarded-"};
-    static const char *const names[] = {
+#define NAME(text)                                                                                 \
+    { (const uint8_t *)(text), sizeof(text) - 1 }
+    static const struct slice starts[] = {NAME("if-"), NAME("proxy"), NAME("x-forwarded-")};
+    static const struct slice names[] = {
         /* framing and the connection */
-        "connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding",
-        "upgrade",
+        NAME("connection"), NAME("content-length"), NAME("keep-alive"), NAME("te"), NAME("trailer"),
+        NAME("transfer-encoding"), NAME("upgrade"),
         /* routing */
-        "forwarded", "host", "max-forwards", "via", "x-real-ip",
+        NAME("forwarded"), NAME("host"), NAME("max-forwards"), NAME("via"), NAME("x-real-ip"),
         /* authentication; Authentication-Info may be a trailer (RFC 9110 section 11.6.3) */
-        "authorization", "cookie", "set-cookie", "www-authenticate",
+        NAME("authorization"), NAME("cookie"), NAME("set-cookie"), NAME("www-authenticate"),
         /* modifiers of the request, besides If-* */
-        "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "expect",
-        "pragma", "range",
+        NAME("accept"), NAME("accept-charset"), NAME("accept-encoding"), NAME("accept-language"),
+        NAME("cache-control"), NAME("expect"), NAME("pragma"), NAME("range"),
         /* control of the response */
-        "age", "date", "expires", "location", "retry-after", "vary", "warning",
+        NAME("age"), NAME("date"), NAME("expires"), NAME("location"), NAME("retry-after"),
+        NAME("vary"), NAME("warning"),
         /* the format of the content */
-        "content-encoding", "content-language", "content-location", "content-range",
-        "content-type"};
+        NAME("content-encoding"), NAME("content-language"), NAME("content-location"),
+        NAME("content-range"), NAME("content-type")};
+#undef NAME
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
-        struct slice start = slice_of(starts[i], strlen(starts[i]));
-        if (name.len >= start.len && slice_equal_nocase(slice_of(name.at, start.len), start)) {
+        if (name.len >= starts[i].len &&
+            slice_equal_nocase(slice_of(name.at, starts[i].len), starts[i])) {
             return true;
         }
     }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (slice_equal_nocase(name, slice_of(names[i], strlen(names[i])))) {
+        if (slice_equal_nocase(name, names[i])) {
             return true;
         }
     }
