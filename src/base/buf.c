@@ -10,25 +10,36 @@
 
 /* Buffers whose distance is a multiple of 4 KiB would put every head into the same sets of the
  * first-level cache; nine lines more spread them. */
-enum { STRIDE = BUF_SIZE + 9 * 64 };
+enum { STRIDE = BUF_SIZE + 9 * 64, STRIDE_LARGE = BUF_LARGE + 9 * 64 };
 
 void buf_pool_init(struct buf_pool *pool, uint32_t keep) {
     slab_init(&pool->slab, STRIDE, keep);
+    slab_init(&pool->large, STRIDE_LARGE, keep / (BUF_LARGE / BUF_SIZE));
 }
 
 void buf_pool_release(struct buf_pool *pool) {
     slab_release(&pool->slab);
+    slab_release(&pool->large);
 }
 
-struct buf *buf_take(struct buf_pool *pool) {
-    struct buf *buf = slab_take(&pool->slab);
+static struct buf *take(struct slab *slab, uint32_t size) {
+    struct buf *buf = slab_take(slab);
     if (buf) {
         buf->start = 0;
         buf->end = 0;
-        buf->size = BUF_SIZE;
-        buf->home = &pool->slab;
+        buf->size = size;
+        buf->home = slab;
     }
     return buf;
+}
+
+struct buf *buf_take(struct buf_pool *pool) {
+    return take(&pool->slab, BUF_SIZE);
+}
+
+struct buf *buf_take_large(struct buf_pool *pool) {
+    struct buf *buf = take(&pool->large, BUF_LARGE);
+    return buf ? buf : buf_take(pool);
 }
 
 void buf_give(struct buf *buf) {

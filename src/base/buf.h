@@ -1,7 +1,8 @@
 /* Input memory: a run of bytes with one owner, filled at its end, used from its start.
  *
- * Buffers of the usual size come from a pool and go back to it; larger ones (a head beyond the
- * usual size) are malloc's. A connection owns one only while it has bytes to keep. */
+ * Buffers of the usual size, and large ones for bytes that come in plenty, are from a pool and go
+ * back to it; others (a head beyond the usual size) are malloc's. A connection owns one only while
+ * it has bytes to keep. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
@@ -11,7 +12,7 @@
 #include "base/slab.h"
 #include "base/slice.h"
 
-enum { BUF_SIZE = 16 * 1024 };
+enum { BUF_SIZE = 16 * 1024, BUF_LARGE = 64 * 1024 };
 
 struct buf {
     uint32_t start;    /* first byte not used yet */
@@ -22,17 +23,27 @@ struct buf {
 };
 
 struct buf_pool {
-    struct slab slab; /* slab.live: pooled buffers in use */
+    struct slab slab;  /* slab.live: pooled buffers in use */
+    struct slab large; /* the same for those of BUF_LARGE */
 };
 
+/* Keeps so many buffers for reuse, and large ones of the same size in sum. */
 void buf_pool_init(struct buf_pool *pool, uint32_t keep);
 void buf_pool_release(struct buf_pool *pool);
 
 /* [gives] an empty buffer of BUF_SIZE, or NULL where memory is short. */
 struct buf *buf_take(struct buf_pool *pool);
 
+/* [gives] an empty buffer of BUF_LARGE; of BUF_SIZE, or NULL, where memory is short. */
+struct buf *buf_take_large(struct buf_pool *pool);
+
 /* [takes] buf; NULL is nothing. */
 void buf_give(struct buf *buf);
+
+/* Pooled buffers in use. */
+static inline size_t buf_pool_live(const struct buf_pool *pool) {
+    return (size_t)pool->slab.live + pool->large.live;
+}
 
 static inline size_t buf_len(const struct buf *buf) {
     return buf->end - buf->start;

@@ -259,7 +259,7 @@ static void on_read(struct stream *stream, struct buf *buf) {
     }
     if (conn->in) {
         /* The parser refuses a head beyond its limit before this bound is met. */
-        size_t limit = (size_t)conn->server->config.head.head + 2 * (size_t)BUF_SIZE;
+        size_t limit = (size_t)conn->server->config.head.head + BUF_SIZE + BUF_LARGE;
         int err = buf_append(&conn->in, buf, limit);
         if (err) {
             stream_close(stream, CLOSE_NOMEM);

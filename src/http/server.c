@@ -200,6 +200,6 @@ void server_live(const struct server *server,
     each(arg, "connections", server->conn_slab.live);
     each(arg, "streams", transport_live(server->transport));
     each(arg, "exchanges", server->exchange_slab.live);
-    each(arg, "buffers", server->loop->bufs.slab.live);
+    each(arg, "buffers", buf_pool_live(&server->loop->bufs));
     each(arg, "pieces", piece_pool_live(&server->loop->pieces));
 }

@@ -37,10 +37,11 @@ struct stream_uv {
     };
     struct slab *home;
     int fd;
-    uint8_t polled; /* the events that libuv watches now */
-    bool reading;   /* the user wants bytes */
-    bool blocked;   /* the socket took less than it was given */
-    bool ended;     /* the peer has sent its end */
+    uint8_t polled;  /* the events that libuv watches now */
+    bool reading;    /* the user wants bytes */
+    bool blocked;    /* the socket took less than it was given */
+    bool ended : 1;  /* the peer has sent its end */
+    bool plenty : 1; /* the last read filled a buffer of the usual size */
 };
 
 static struct stream_uv *own(struct stream *stream) {
@@ -81,9 +82,12 @@ static void end_of_input(struct stream_uv *self) {
     }
 }
 
+/* Where bytes come in plenty, a large upload, they are taken in fewer and larger pieces: whoever
+ * gives each piece to a thread of its own, as frameworks do, pays for the number. */
 static void read_once(struct stream_uv *self) {
     struct stream *stream = &self->stream;
-    struct buf *buf = buf_take(&stream->loop->bufs);
+    struct buf_pool *pool = &stream->loop->bufs;
+    struct buf *buf = self->plenty ? buf_take_large(pool) : buf_take(pool);
     if (!buf) {
         stream_close(stream, CLOSE_NOMEM);
         return;
@@ -91,6 +95,7 @@ static void read_once(struct stream_uv *self) {
     ssize_t got = recv(self->fd, buf->bytes, buf->size, 0);
     if (got > 0) {
         buf->end = (uint32_t)got;
+        self->plenty = got >= BUF_SIZE;
         stream->events->read(stream, buf);
         return;
     }

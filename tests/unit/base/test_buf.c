@@ -39,6 +39,24 @@ TEST(a_taken_buffer_is_empty) {
     buf_pool_release(&pool);
 }
 
+TEST(a_large_buffer_is_of_the_pool_too) {
+    struct buf_pool pool;
+    buf_pool_init(&pool, 4);
+    struct buf *buf = buf_take_large(&pool);
+    const struct buf *same = buf;
+    memset(buf->bytes, 'x', BUF_LARGE);
+    buf->end = BUF_LARGE;
+    CHECK_INT(buf_pool_live(&pool), 1);
+    buf_give(buf);
+    CHECK_INT(buf_pool_live(&pool), 0);
+    buf = buf_take_large(&pool);
+    CHECK(buf == same);
+    CHECK_INT(buf_len(buf), 0);
+    CHECK_INT(buf_room(buf), BUF_LARGE);
+    buf_give(buf);
+    buf_pool_release(&pool);
+}
+
 TEST(appending_where_there_is_room) {
     struct buf_pool pool;
     buf_pool_init(&pool, 4);

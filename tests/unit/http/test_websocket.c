@@ -90,7 +90,7 @@ WS_TEST(an_idle_websocket_is_small) {
     ws_rig_send(rig, WEBSOCKET_TEXT, SLICE("hello"));
     ws_rig_settle(rig);
     CHECK(sizeof(struct websocket) <= 256);
-    CHECK_INT(rig->loop.bufs.slab.live, 0);
+    CHECK_INT(buf_pool_live(&rig->loop.bufs), 0);
     CHECK_INT(piece_pool_live(&rig->loop.pieces), 0);
     CHECK(rig->ws->input == NULL);
     CHECK(rig->ws->deflate == NULL && rig->ws->reason == NULL);

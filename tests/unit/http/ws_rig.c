@@ -250,7 +250,7 @@ void ws_rig_end(struct ws_rig *rig) {
     loop_sweep(&rig->loop);
     MUST(rig->carrier.tunnel == NULL);
     MUST(piece_pool_live(&rig->loop.pieces) == 0);
-    MUST(rig->loop.bufs.slab.live == 0);
+    MUST(buf_pool_live(&rig->loop.bufs) == 0);
     MUST(rig->loop.wheel.count == 0);
     if (rig->pool) {
         MUST(websocket_pool_live(rig->pool) == 0);

@@ -45,6 +45,7 @@ struct rig {
     /* events */
     uint8_t read[256];
     size_t read_len;
+    uint32_t room; /* of the buffer that came last */
     int eofs;
     int drains;
     int closes;
@@ -52,6 +53,7 @@ struct rig {
     /* what an event does */
     bool stop_in_read;
     bool close_in_read;
+    bool forget_reads;
     int released;
     /* the far end */
     uint8_t *got;
@@ -71,7 +73,8 @@ static void on_read(struct stream *stream, struct buf *buf) {
     CHECK_INT(stream->why, CLOSE_NONE); /* law 2 */
     struct slice bytes = buf_slice(buf);
     CHECK(bytes.len > 0);
-    if (CHECK(rig->read_len + bytes.len <= sizeof(rig->read))) {
+    rig->room = buf->size;
+    if (!rig->forget_reads && CHECK(rig->read_len + bytes.len <= sizeof(rig->read))) {
         memcpy(rig->read + rig->read_len, bytes.at, bytes.len);
         rig->read_len += bytes.len;
     }
@@ -193,7 +196,7 @@ static void rig_end(struct rig *rig) {
     turn(rig);
     CHECK_INT(rig->closes, 1);
     CHECK_INT(transport_live(&rig->uv.transport), 0);
-    CHECK_INT(rig->loop.bufs.slab.live, 0);
+    CHECK_INT(buf_pool_live(&rig->loop.bufs), 0);
     close(rig->far);
     free(rig->got);
     loop_release(&rig->loop);
@@ -375,6 +378,45 @@ TEST(reading_in_pieces) {
         turn(&rig);
     }
     CHECK_SLICE(slice_of(rig.read, rig.read_len), SLICE("one at a time"));
+    rig_end(&rig);
+}
+
+/* Turns three times with one byte more than fits the usual buffer, and one byte later. */
+static void read_plenty(struct rig *rig, uint32_t room[3]) {
+    rig->forget_reads = true;
+    OPERATE(rig, stream_read_start(rig->stream));
+    far_write(rig, slice_of(pattern().at, BUF_SIZE + 1));
+    turn(rig);
+    room[0] = rig->room;
+    turn(rig);
+    room[1] = rig->room;
+    far_write(rig, SLICE("x"));
+    turn(rig);
+    room[2] = rig->room;
+}
+
+TEST(bytes_in_plenty_come_into_larger_buffers) {
+    struct rig rig;
+    uint32_t room[3];
+    rig_begin(&rig);
+    read_plenty(&rig, room);
+    CHECK_INT(room[0], BUF_SIZE);
+    CHECK_INT(room[1], BUF_LARGE);
+    CHECK_INT(room[2], BUF_SIZE);
+    rig_end(&rig);
+}
+
+TEST(no_memory_for_a_larger_buffer) {
+    struct rig rig;
+    uint32_t room[3];
+    rig_begin(&rig);
+    buf_give(buf_take(&rig.loop.bufs)); /* one of the usual size waits for reuse */
+    faults[FAULT_ALLOC] = (struct fault){.from = 1, .to = UINT64_MAX};
+    read_plenty(&rig, room);
+    CHECK(faults[FAULT_ALLOC].calls > 0);
+    CHECK_INT(room[0], BUF_SIZE);
+    CHECK_INT(room[1], BUF_SIZE);
+    CHECK_INT(rig.closes, 0);
     rig_end(&rig);
 }
 
