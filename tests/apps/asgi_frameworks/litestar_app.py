@@ -157,5 +157,5 @@ app = Litestar(
     ],
     middleware=[Passing()],
     lifespan=[lifespan],
-    logging_config=LoggingConfig(log_exceptions="always"),
+    logging_config=LoggingConfig(log_exceptions="always", disable_stack_trace={404}),
 )
