@@ -116,7 +116,7 @@ static size_t judge_output(void) {
 /* What waits is bounded, by what the queue may hold and the one message that filled it. */
 static void judge_memory(void) {
     const struct ws_input *input = rig.ws ? rig.ws->input : NULL;
-    MUST(rig.loop.bufs.slab.live <= 1);
+    MUST(buf_pool_live(&rig.loop.bufs) <= 1);
     MUST(!rig.ws || rig.ws->pongs <= WEBSOCKET_PONGS);
     if (!input) {
         return;
