@@ -156,10 +156,12 @@ static PySendResult wait_send(PyObject *object, PyObject *arg, PyObject **result
         *result = Py_NewRef(Py_None);
         return PYGEN_NEXT;
     }
+    if (self->state == WAIT_ASLEEP) { /* for another, who goes on waiting */
+        PyErr_SetString(PyExc_RuntimeError, "this receive() or send() is being awaited already");
+        return PYGEN_ERROR;
+    }
     if (self->state == WAIT_OVER) {
         PyErr_SetString(PyExc_RuntimeError, "cannot await the same receive() or send() again");
-    } else if (self->state == WAIT_ASLEEP) {
-        PyErr_SetString(PyExc_RuntimeError, "resumed while it waits");
     } else if (self->state == WAIT_CANCELLED) {
         raise_cancelled(self);
     } else {

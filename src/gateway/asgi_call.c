@@ -71,7 +71,14 @@ static PyObject *send_message(PyObject *self, PyObject *const *args, size_t flag
         return PyErr_Format(PyExc_TypeError, "send() takes a dict, not %.200s",
                             Py_TYPE(args[0])->tp_name);
     }
-    return call->kind->send(call, args[0]);
+    if (call->response.reading) {
+        PyErr_SetString(PyExc_RuntimeError, "send() called while it reads another message");
+        return NULL;
+    }
+    call->response.reading = true;
+    PyObject *result = call->kind->send(call, args[0]);
+    call->response.reading = false;
+    return result;
 }
 
 static PyMemberDef channel_members[] = {
@@ -218,10 +225,11 @@ static int begin(struct asgi_call *call) {
     call->scope = NULL;
     PyObject *awaitable =
         PyObject_Vectorcall(app, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    if (awaitable && check_alive(call) < 0) { /* it has closed its worker */
-        Py_CLEAR(awaitable);
+    PyObject *iterator = awaitable ? iterator_of(awaitable) : NULL;
+    if (iterator && check_alive(call) < 0) { /* it has closed its worker */
+        Py_CLEAR(iterator);
     }
-    call->coroutine = awaitable ? iterator_of(awaitable) : NULL;
+    call->coroutine = iterator;
     Py_DECREF(app);
     Py_DECREF(scope);
     Py_DECREF(sender);

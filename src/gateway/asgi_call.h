@@ -26,7 +26,9 @@ struct asgi_kind {
     const char *name;
     asgi_ready_fn *receive; /* the next message for receive() */
     asgi_ready_fn *drained; /* None, once there is room for more output */
-    /* Takes a message of send(), a dict. [new] what to await; NULL with an exception. */
+    /* Takes a message of send(), a dict. [new] what to await; NULL with an exception.
+     * What the message holds may run Python code when it is read: the call may be over then, and
+     * its worker gone. */
     PyObject *(*send)(struct asgi_call *call, PyObject *message);
     /* The application has returned (`failed`: by an exception, which has been logged). Ends what
      * has not ended. */

@@ -98,6 +98,14 @@ int asgi_head_add_all(struct asgi_head *head, PyObject *headers) {
     return result;
 }
 
+int asgi_head_append(struct asgi_head *head, const struct asgi_head *from) {
+    int result = 0;
+    for (size_t i = 0; i < from->count && result == 0; i++) {
+        result = asgi_head_add(head, from->owners[2 * i], from->owners[2 * i + 1]);
+    }
+    return result;
+}
+
 void asgi_head_clear(struct asgi_head *head) {
     size_t count = 2 * head->count;
     head->count = 0;

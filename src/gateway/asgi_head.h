@@ -31,6 +31,9 @@ int asgi_head_add(struct asgi_head *head, PyObject *name, PyObject *value);
  * 0, or -1 with an exception that says what is wrong and what is allowed; what was added stays. */
 int asgi_head_add_all(struct asgi_head *head, PyObject *headers);
 
+/* Adds the fields of another. 0, or -1 with MemoryError; what was added stays. */
+int asgi_head_append(struct asgi_head *head, const struct asgi_head *from);
+
 /* Drops what it holds. */
 void asgi_head_clear(struct asgi_head *head);
 

@@ -23,26 +23,27 @@ static void set_state(struct asgi_call *call, enum asgi_response_state to) {
 
 /* --- the head that is held --- */
 
-static struct asgi_head *take_head(struct asgi_call *call) {
-    struct asgi_head *head = slab_take(&call->asgi->heads);
-    if (head) {
-        asgi_head_init(head);
-    } else {
-        PyErr_NoMemory();
+/* Holds the fields of `read`, behind those that are held. 0, or -1 with MemoryError. */
+static int hold(struct asgi_call *call, const struct asgi_head *read) {
+    struct asgi_head *held = call->response.head;
+    if (!held) {
+        held = slab_take(&call->asgi->heads);
+        if (!held) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        asgi_head_init(held);
+        call->response.head = held;
     }
-    return head;
-}
-
-static void give_head(struct asgi_call *call, struct asgi_head *head) {
-    asgi_head_clear(head);
-    slab_give(&call->asgi->heads, head);
+    return asgi_head_append(held, read);
 }
 
 void asgi_response_clear(struct asgi_call *call) {
     struct asgi_head *head = call->response.head;
     call->response.head = NULL;
     if (head) {
-        give_head(call, head);
+        asgi_head_clear(head);
+        slab_give(&call->asgi->heads, head);
     }
 }
 
@@ -60,6 +61,12 @@ static void end(struct asgi_call *call) {
 static PyObject *refuse(struct asgi_call *call, int err) {
     return err == ERR_GONE ? asgi_call_disconnected(call)
                            : asgi_head_blame(call->response.head, err);
+}
+
+/* The response is cut. NULL, for the caller to return. */
+static PyObject *raise_cut(int err) {
+    PyErr_SetString(err == ERR_NOMEM ? PyExc_MemoryError : PyExc_RuntimeError, err_text(err));
+    return NULL;
 }
 
 static const char *expected(const struct asgi_call *call) {
@@ -149,8 +156,7 @@ static PyObject *put_body(struct asgi_call *call, struct chain *body, bool more)
         end(call);
     }
     if (err < 0) {
-        PyErr_SetString(err == ERR_NOMEM ? PyExc_MemoryError : PyExc_RuntimeError, err_text(err));
-        return NULL;
+        return raise_cut(err);
     }
     if (last) {
         return asgi_call_done(call);
@@ -160,6 +166,21 @@ static PyObject *put_body(struct asgi_call *call, struct chain *body, bool more)
         return asgi_call_done(call);
     }
     return after_piece(call);
+}
+
+/* Reads `headers` and a switch of a message. `head` is to be cleared where 0 is returned; -1 with
+ * an exception. */
+static int read_fields(PyObject *message, const struct asgi_words *words, PyObject *key,
+                       bool *truth, struct asgi_head *head) {
+    PyObject *headers = asgi_message_get(message, words->headers);
+    int failed = (!headers && PyErr_Occurred()) || asgi_message_bool(message, key, truth) < 0;
+    asgi_head_init(head);
+    if (!failed && headers && asgi_head_add_all(head, headers) < 0) {
+        asgi_head_clear(head);
+        failed = true;
+    }
+    Py_XDECREF(headers);
+    return failed ? -1 : 0;
 }
 
 static PyObject *on_start(struct asgi_call *call, PyObject *message) {
@@ -172,62 +193,55 @@ static PyObject *on_start(struct asgi_call *call, PyObject *message) {
         }
         return NULL;
     }
-    struct asgi_head *head = take_head(call);
-    PyObject *headers = head ? asgi_message_get(message, words->headers) : NULL;
-    if (!head || (!headers && PyErr_Occurred()) ||
-        asgi_message_bool(message, words->trailers, &call->response.trailers) < 0 ||
-        (headers && asgi_head_add_all(head, headers) < 0)) {
-        if (head) {
-            give_head(call, head);
-        }
-        Py_XDECREF(headers);
+    struct asgi_head head;
+    bool trailers;
+    if (read_fields(message, words, words->trailers, &trailers, &head) < 0) {
         return NULL;
     }
-    Py_XDECREF(headers);
-    /* Reading the headers has run the application's code: it may have sent meanwhile. */
-    if (call->response.state != ASGI_RESPONSE_WAIT) {
-        give_head(call, head);
-        return asgi_message_unexpected("http.response.start", expected(call));
+    int failed = call->exchange ? hold(call, &head) : -1;
+    asgi_head_clear(&head);
+    if (!call->exchange) {
+        return asgi_call_disconnected(call);
     }
-    head->status = (int)status;
-    call->response.head = head;
+    if (failed) {
+        asgi_response_clear(call);
+        return NULL;
+    }
+    call->response.head->status = (int)status;
+    call->response.trailers = trailers;
     set_state(call, ASGI_RESPONSE_STARTED);
     return asgi_call_done(call);
 }
 
 static PyObject *on_body(struct asgi_call *call, PyObject *message) {
     const struct asgi_words *words = &call->asgi->words;
-    struct loop *loop = call->asgi->loop;
     struct chain chain = {0};
     bool more;
     if (asgi_message_bool(message, words->more_body, &more) < 0) {
         return NULL;
     }
-    PyObject *body = asgi_message_bytes(message, words->body);
+    PyObject *body = call->exchange ? asgi_message_bytes(message, words->body) : NULL;
     if (!body && PyErr_Occurred()) {
         return NULL;
     }
-    int err = body ? py_piece_bytes(&chain, &loop->pieces, body) : 0;
-    Py_XDECREF(body);
-    if (err) {
-        return PyErr_NoMemory();
-    }
-    if (!call->exchange) { /* __bool__ of more_body may have done anything */
-        chain_drop(&chain, &loop->pieces, &loop->trash);
+    if (!call->exchange) {
+        Py_XDECREF(body);
         return asgi_call_disconnected(call);
     }
-    return put_body(call, &chain, more);
+    int err = body ? py_piece_bytes(&chain, &call->asgi->loop->pieces, body) : 0;
+    Py_XDECREF(body);
+    return err ? PyErr_NoMemory() : put_body(call, &chain, more);
 }
 
 /* A range of a file as a body, or as a piece of one. */
 static PyObject *put_file(struct asgi_call *call, struct asgi_file *file, bool more) {
-    struct loop *loop = call->asgi->loop;
     struct chain chain = {0};
     if (!call->exchange) {
         asgi_file_close(file);
         return asgi_call_disconnected(call);
     }
-    if (py_piece_file(&chain, &loop->pieces, file->fd, file->offset, file->len)) {
+    struct piece_pool *pool = &call->asgi->loop->pieces;
+    if (py_piece_file(&chain, pool, file->fd, file->offset, file->len)) {
         asgi_file_close(file);
         return PyErr_NoMemory();
     }
@@ -257,11 +271,6 @@ static PyObject *on_zerocopysend(struct asgi_call *call, PyObject *message) {
     int64_t offset = -1;
     int64_t count = -1;
     bool more;
-    if (asgi_message_int(message, words->offset, 0, INT64_MAX, &offset) < 0 ||
-        asgi_message_int(message, words->count, 0, INT64_MAX, &count) < 0 ||
-        asgi_message_bool(message, words->more_body, &more) < 0) {
-        return NULL;
-    }
     PyObject *object = asgi_message_get(message, words->file);
     if (!object) {
         if (!PyErr_Occurred()) {
@@ -269,46 +278,41 @@ static PyObject *on_zerocopysend(struct asgi_call *call, PyObject *message) {
         }
         return NULL;
     }
-    int failed = asgi_file_share(&file, object, offset, count);
+    bool failed = asgi_message_int(message, words->offset, 0, INT64_MAX, &offset) < 0 ||
+                  asgi_message_int(message, words->count, 0, INT64_MAX, &count) < 0 ||
+                  asgi_message_bool(message, words->more_body, &more) < 0 ||
+                  asgi_file_share(&file, object, offset, count) < 0;
     Py_DECREF(object);
     return failed ? NULL : put_file(call, &file, more);
 }
 
 static PyObject *on_trailers(struct asgi_call *call, PyObject *message) {
     const struct asgi_words *words = &call->asgi->words;
+    struct asgi_head read;
     bool more;
-    if (asgi_message_bool(message, words->more_trailers, &more) < 0) {
+    if (read_fields(message, words, words->more_trailers, &more, &read) < 0) {
         return NULL;
     }
-    PyObject *headers = asgi_message_get(message, words->headers);
-    if (!headers && PyErr_Occurred()) {
-        return NULL;
-    }
-    struct asgi_head *head = call->response.head ? call->response.head : take_head(call);
-    call->response.head = head;
-    int failed = !head || (headers && asgi_head_add_all(head, headers) < 0);
-    Py_XDECREF(headers);
-    if (failed) {
-        return NULL;
-    }
+    int failed = call->exchange ? hold(call, &read) : -1;
+    asgi_head_clear(&read);
     if (!call->exchange) {
         return asgi_call_disconnected(call);
     }
-    if (more) {
-        return asgi_call_done(call);
+    if (failed || more) {
+        return failed ? NULL : asgi_call_done(call);
     }
+    const struct asgi_head *head = call->response.head;
     int err = exchange_send_trailers(call->exchange, head->fields, head->count);
     if (err == 0) {
         end(call);
         return asgi_call_done(call);
     }
-    PyObject *raised = refuse(call, err);
-    if (err != ERR_GONE) {
-        asgi_response_clear(call); /* other trailers may come */
-    }
     if (err == ERR_NOMEM || err == ERR_RESPONSE_SHORT) {
         end(call);
+        return raise_cut(err);
     }
+    PyObject *raised = refuse(call, err);
+    asgi_response_clear(call); /* other trailers may come */
     return raised;
 }
 
@@ -317,10 +321,11 @@ static PyObject *on_early_hint(struct asgi_call *call, PyObject *message) {
     PyObject *links = asgi_message_get(message, call->asgi->words.links);
     PyObject *fast =
         links ? PySequence_Fast(links, "\"links\" must be an iterable of bytes") : NULL;
-    struct asgi_head *head = fast ? take_head(call) : NULL;
-    PyObject *name = head ? PyBytes_FromString("link") : NULL;
+    PyObject *name = fast ? PyBytes_FromString("link") : NULL;
     PyObject *result = NULL;
+    struct asgi_head head;
     int failed = !name;
+    asgi_head_init(&head);
     if (!links && !PyErr_Occurred()) {
         PyErr_SetString(PyExc_KeyError, "\"http.response.early_hint\" needs \"links\"");
     }
@@ -331,20 +336,18 @@ static PyObject *on_early_hint(struct asgi_call *call, PyObject *message) {
                          Py_TYPE(link)->tp_name);
             failed = -1;
         } else {
-            failed = asgi_head_add(head, name, link);
+            failed = asgi_head_add(&head, name, link);
         }
     }
     if (!failed && !call->exchange) {
         asgi_call_disconnected(call);
     } else if (!failed) {
-        int err = exchange_send_info(call->exchange, 103, head->fields, head->count);
+        int err = exchange_send_info(call->exchange, 103, head.fields, head.count);
         result =
             !err ? asgi_call_done(call)
-                 : (err == ERR_GONE ? asgi_call_disconnected(call) : asgi_head_blame(head, err));
+                 : (err == ERR_GONE ? asgi_call_disconnected(call) : asgi_head_blame(&head, err));
     }
-    if (head) {
-        give_head(call, head);
-    }
+    asgi_head_clear(&head);
     Py_XDECREF(name);
     Py_XDECREF(fast);
     Py_XDECREF(links);
@@ -376,6 +379,9 @@ static PyObject *swallow(struct asgi_call *call, PyObject *message) {
     bool more;
     if (asgi_message_bool(message, body ? words->more_body : words->more_trailers, &more) < 0) {
         return NULL;
+    }
+    if (!call->asgi) {
+        return asgi_call_disconnected(call);
     }
     if (!more) {
         set_state(call,

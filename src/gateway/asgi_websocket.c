@@ -151,17 +151,14 @@ static int read_accept(struct asgi_call *call, PyObject *message, struct asgi_he
 
 static PyObject *on_accept(struct asgi_call *call, PyObject *message) {
     struct asgi *asgi = call->asgi;
-    struct asgi_head *head = slab_take(&asgi->heads);
+    struct asgi_head head;
     PyObject *result = NULL;
-    if (!head) {
-        return PyErr_NoMemory();
-    }
-    asgi_head_init(head);
-    if (read_accept(call, message, head) == 0) {
+    asgi_head_init(&head);
+    if (read_accept(call, message, &head) == 0) {
         int err =
             call->exchange && call->ws.offer
-                ? websocket_accept(asgi->websockets, call->exchange, call->ws.offer, head->fields,
-                                   head->count, &events, call, &call->ws.websocket)
+                ? websocket_accept(asgi->websockets, call->exchange, call->ws.offer, head.fields,
+                                   head.count, &events, call, &call->ws.websocket)
                 : ERR_GONE;
         if (err == 0) {
             call->ws.state = ASGI_WS_OPEN;
@@ -171,11 +168,10 @@ static PyObject *on_accept(struct asgi_call *call, PyObject *message) {
         } else if (err == ERR_GONE) {
             asgi_call_disconnected(call);
         } else {
-            asgi_head_blame(head, err);
+            asgi_head_blame(&head, err);
         }
     }
-    asgi_head_clear(head);
-    slab_give(&asgi->heads, head);
+    asgi_head_clear(&head);
     return result;
 }
 
