@@ -123,6 +123,7 @@ class Core:
         """Stop; what is left is told by the test's own failure, where there is one."""
         for client in self._clients:
             client.vanish()
+        await turns(20)  # without connections a stop takes no time
         self.worker.stop(0)
         self.worker.close()
         live = self.live()
