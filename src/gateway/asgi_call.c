@@ -71,13 +71,13 @@ static PyObject *send_message(PyObject *self, PyObject *const *args, size_t flag
         return PyErr_Format(PyExc_TypeError, "send() takes a dict, not %.200s",
                             Py_TYPE(args[0])->tp_name);
     }
-    if (call->response.reading) {
+    if (call->reading) {
         PyErr_SetString(PyExc_RuntimeError, "send() called while it reads another message");
         return NULL;
     }
-    call->response.reading = true;
+    call->reading = true;
     PyObject *result = call->kind->send(call, args[0]);
-    call->response.reading = false;
+    call->reading = false;
     return result;
 }
 
@@ -172,14 +172,14 @@ void asgi_call_abandon(struct asgi_call *call) {
     PyObject *held = Py_NewRef(as_object(call));
     PyObject *coroutine = Py_XNewRef(call->coroutine);
     end(call, true);
-    if (coroutine) {
+    if (coroutine && !call->running) { /* CPython 3.11 may crash where a running one is closed */
         PyObject *closed = PyObject_CallMethod(coroutine, "close", NULL);
         if (!closed) {
             PyErr_WriteUnraisable(coroutine);
         }
         Py_XDECREF(closed);
-        Py_DECREF(coroutine);
     }
+    Py_XDECREF(coroutine);
     Py_DECREF(held);
 }
 
@@ -205,13 +205,27 @@ static PyObject *iterator_of(PyObject *awaitable) {
     return iterator;
 }
 
-/* May the coroutine go on? 0, or -1 with an exception. */
+/* 0, or -1 with an exception. */
 static int check_alive(const struct asgi_call *call) {
     if (!call->asgi) {
         PyErr_SetString(PyExc_RuntimeError, "the call of the application is over");
         return -1;
     }
     return 0;
+}
+
+/* As a coroutine's own. 0, or -1 with an exception. */
+static int check_not_running(const struct asgi_call *call) {
+    if (call->running) {
+        PyErr_SetString(PyExc_ValueError, "the call of the application is running already");
+        return -1;
+    }
+    return 0;
+}
+
+/* May a step begin? 0, or -1 with an exception. */
+static int check_waiting(const struct asgi_call *call) {
+    return check_not_running(call) < 0 ? -1 : check_alive(call);
 }
 
 /* Calls the application, in the task's first step. 0, or -1 with an exception. */
@@ -241,15 +255,17 @@ static PySendResult call_send(PyObject *self, PyObject *arg, PyObject **result) 
     struct asgi_call *call = own(self);
     PySendResult sent = PYGEN_ERROR;
     *result = NULL;
-    if (check_alive(call) < 0) {
+    if (check_waiting(call) < 0) {
         return PYGEN_ERROR;
     }
     Py_INCREF(self);
+    call->running = true;
     if (call->coroutine || begin(call) == 0) {
         PyObject *coroutine = Py_NewRef(call->coroutine);
         sent = PyIter_Send(coroutine, arg, result);
         Py_DECREF(coroutine);
     }
+    call->running = false;
     if (sent == PYGEN_RETURN) {
         Py_SETREF(*result, Py_NewRef(Py_None));
         end(call, false);
@@ -274,10 +290,11 @@ static PyObject *call_next(PyObject *self) {
 static PyObject *call_throw(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     struct asgi_call *call = own(self);
     PyObject *result = NULL;
-    if (check_alive(call) < 0) {
+    if (check_waiting(call) < 0) {
         return NULL;
     }
     Py_INCREF(self);
+    call->running = true;
     if (call->coroutine) {
         PyObject *coroutine = Py_NewRef(call->coroutine);
         result = py_coroutine_throw(coroutine, args, count);
@@ -285,6 +302,7 @@ static PyObject *call_throw(PyObject *self, PyObject *const *args, Py_ssize_t co
     } else {
         py_coroutine_raise(args, count); /* before the first step */
     }
+    call->running = false;
     if (!result && call->asgi) {
         PyObject *value = py_coroutine_take_value();
         if (value) {
@@ -301,6 +319,9 @@ static PyObject *call_throw(PyObject *self, PyObject *const *args, Py_ssize_t co
 
 static PyObject *call_close(PyObject *self, PyObject *unused) {
     (void)unused;
+    if (check_not_running(own(self)) < 0) {
+        return NULL;
+    }
     if (own(self)->asgi) {
         asgi_call_abandon(own(self));
     }

@@ -82,6 +82,8 @@ struct asgi_call {
     struct list waits[ASGI_WAIT_KINDS]; /* of struct asgi_wait that sleep */
     struct asgi_channel receive;        /* alive from the first step on */
     struct asgi_channel send;
+    bool running; /* a step of the application is under way */
+    bool reading; /* send() reads a message */
     struct asgi_response response;
     union {
         struct asgi_body body;

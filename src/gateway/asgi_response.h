@@ -30,7 +30,6 @@ struct asgi_response {
     uint8_t state;          /* enum asgi_response_state */
     bool trailers;          /* promised by the start */
     bool enough;            /* it has no body (HEAD, 204, 304): what more comes is dropped */
-    bool reading;           /* send() reads a message, of whichever kind */
     struct asgi_head *head; /* from STARTED to the head's leaving; of trailers while they gather */
 };
 
