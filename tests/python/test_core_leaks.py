@@ -6,6 +6,7 @@ counted again. The worker runs in this process, so the counts are of the very ob
 
 from __future__ import annotations
 
+import gc
 import io
 import itertools
 import logging
@@ -156,19 +157,25 @@ def quiet() -> Iterator[None]:
     logger.removeFilter(drop)
 
 
-def counts(server: Serving, app: Any) -> dict[str, int]:
-    """References to what every request uses, and how many blocks Python has allocated.
+def counts(
+    server: Serving,
+    app: Any,
+    counted: tuple[Any, ...] = COUNTED,
+    patience: float = PATIENCE,
+) -> dict[str, int]:
+    """References to what every request uses, and how much Python has allocated.
 
     Taken when the server holds nothing: what has been sent is let go up to 250 ms later.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while any(server.worker.counters()["live"].values()) and time.monotonic() < deadline:
         time.sleep(0.01)
     settle()
-    found = {f"counted {index}": sys.getrefcount(each) for index, each in enumerate(COUNTED)}
+    found = {f"counted {index}": sys.getrefcount(each) for index, each in enumerate(counted)}
     if sys.version_info < (3, 12):  # immortal afterwards
         found |= {name: sys.getrefcount(each) for name, each in SINGLETONS.items()}
     found["application"] = sys.getrefcount(app)
+    found["objects"] = len(gc.get_objects())
     found["blocks"] = sys.getallocatedblocks()
     return found
 
