@@ -30,6 +30,14 @@ static int put(PyObject *dict, PyObject *key, PyObject *value) {
 
 /* --- set-up --- */
 
+/* The versions that are spoken. [new] NULL with an exception. */
+static PyObject *make_versions(void) {
+    PyObject *dict = Py_BuildValue("{ssss}", "version", "3.0", "spec_version", "2.5");
+    PyObject *made = dict ? py_template_make(dict, 1) : NULL;
+    Py_XDECREF(dict);
+    return made;
+}
+
 /* The extensions that are announced, each without parameters. [new] NULL with an exception. */
 static PyObject *make_extensions(enum asgi_scope_kind kind) {
     static const char *const names[ASGI_SCOPE_KINDS][5] = {
@@ -67,13 +75,14 @@ int asgi_scope_init(struct asgi_scope *self, const struct asgi_words *words, con
     self->http10 = PyUnicode_InternFromString("1.0");
     self->http11 = PyUnicode_InternFromString("1.1");
     self->empty = PyBytes_FromString("");
+    self->asgi = make_versions();
     for (int kind = 0; kind < ASGI_SCOPE_KINDS; kind++) {
         self->extensions[kind] = make_extensions((enum asgi_scope_kind)kind);
         if (!self->extensions[kind]) {
             return -1;
         }
     }
-    if (!self->raw_root || !self->http10 || !self->http11 || !self->empty) {
+    if (!self->raw_root || !self->http10 || !self->http11 || !self->empty || !self->asgi) {
         return -1;
     }
     return asgi_fields_init(&self->fields);
@@ -103,6 +112,7 @@ void asgi_scope_release(struct asgi_scope *self) {
     }
     asgi_fields_release(&self->fields);
     py_text_clear(&self->texts);
+    Py_CLEAR(self->asgi);
     Py_CLEAR(self->empty);
     Py_CLEAR(self->http11);
     Py_CLEAR(self->http10);
@@ -133,7 +143,7 @@ static PyObject *make_template(struct asgi_scope *self, enum asgi_scope_kind kin
     PyObject *dict = PyDict_New();
     if (dict &&
         (put(dict, words->type, PyUnicode_InternFromString(types[kind])) ||
-         put(dict, words->asgi, Py_BuildValue("{ssss}", "version", "3.0", "spec_version", "2.5")) ||
+         put(dict, words->asgi, Py_NewRef(Py_None)) ||
          put(dict, words->http_version, Py_NewRef(self->http11)) ||
          (kind == ASGI_SCOPE_HTTP && put(dict, words->method, Py_NewRef(Py_None))) ||
          put(dict, words->scheme, PyUnicode_InternFromString(schemes[kind])) ||
@@ -307,7 +317,8 @@ PyObject *asgi_scope_make(struct asgi_scope *self, enum asgi_scope_kind kind,
         return NULL;
     }
     PyObject *scope = PyDict_Copy(template->dict);
-    if (scope && (put(scope, words->headers, asgi_fields_make(&self->fields, request)) ||
+    if (scope && (put(scope, words->asgi, PyDict_Copy(self->asgi)) ||
+                  put(scope, words->headers, asgi_fields_make(&self->fields, request)) ||
                   put(scope, words->extensions, PyDict_Copy(self->extensions[kind])) ||
                   (self->state && put(scope, words->state, PyDict_Copy(self->state))) ||
                   (kind == ASGI_SCOPE_WEBSOCKET &&

@@ -53,6 +53,7 @@ struct asgi_scope {
     PyObject *http10;
     PyObject *http11;
     PyObject *empty;                        /* bytes */
+    PyObject *asgi;                         /* dict, copied for each scope */
     PyObject *extensions[ASGI_SCOPE_KINDS]; /* dicts, copied for each scope */
     struct asgi_template *templates;        /* one a listener and kind */
     uint32_t listeners;

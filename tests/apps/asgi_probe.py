@@ -542,6 +542,18 @@ async def state(scope: Scope, receive: Receive, send: Send, query: Query) -> Non
     await answer_json(send, value)
 
 
+async def spoil(scope: Scope, receive: Receive, send: Send, query: Query) -> None:
+    """The scope as this request sees it, and then its own changes of it."""
+    value = {key: typed(item) for key, item in scope.items()}
+    scope["asgi"].update(version="9", own="of one request")
+    scope["extensions"].clear()
+    scope["headers"].append((b"x-own", b"of one request"))
+    for number in range(20):
+        scope[f"own-{number}"] = number
+    del scope["method"], scope["path"]
+    await answer_json(send, value)
+
+
 HABITS: dict[str, Callable[[], Awaitable[object]]] = {
     "executor": in_executor,
     "subprocess": in_subprocess,
@@ -577,6 +589,7 @@ ROUTES: dict[str, Handler] = {
     "/fail": fail,
     "/quit": quit_early,
     "/state": state,
+    "/spoil": spoil,
 }
 
 

@@ -160,3 +160,10 @@ def test_state_is_a_copy_for_each_request(asgi: Server) -> None:
     assert [state["shared"] for state in seen] == [[], [1], [1, 1]]
     assert all("own" not in state for state in seen)
     assert {state["name"] for state in seen} == {"of the lifespan"}
+
+
+def test_what_a_request_does_to_its_scope_is_its_own(asgi: Server) -> None:
+    with asgi.connect() as client:
+        seen = [json.loads(client.exchange(request("GET", "/spoil")).body) for _ in range(3)]
+    assert seen[1:] == seen[:1] * 2
+    assert seen[0]["asgi"] == ["dict", {"version": ["str", "3.0"], "spec_version": ["str", "2.5"]}]
