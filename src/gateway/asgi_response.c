@@ -250,9 +250,6 @@ static PyObject *put_file(struct asgi_call *call, struct asgi_file *file, bool m
 
 static PyObject *on_pathsend(struct asgi_call *call, PyObject *message) {
     struct asgi_file file;
-    if (call->response.state != ASGI_RESPONSE_STARTED) {
-        return asgi_message_unexpected("http.response.pathsend", "\"http.response.body\"");
-    }
     PyObject *path = asgi_message_get(message, call->asgi->words.path);
     if (!path) {
         if (!PyErr_Occurred()) {

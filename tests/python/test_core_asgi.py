@@ -5,11 +5,9 @@ A wrong message raises in the application and changes nothing: the right one may
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,9 +27,6 @@ from asgi_core_harness import (
     Send,
     run,
 )
-from core_harness import settle
-
-from freastal import _core
 
 TRAILERS: Message = {"type": "http.response.trailers", "headers": [(b"x-sum", b"5")]}
 HINT: Message = {"type": "http.response.early_hint", "links": [b"</a>; rel=preload"]}
@@ -609,132 +604,3 @@ def test_files(tmp_path: Path, errors: Callable[[], list[str]]) -> None:
 
     run(main())
     assert errors() == []
-
-
-# --- what an application's own code does while a message of its is read ---
-
-COUNTED = b"a value that is counted"
-FILE = open(__file__, "rb")  # noqa: SIM115 (for all tests)
-
-
-class Acts:
-    """Acts when it is asked for anything."""
-
-    def __init__(self, act: Callable[[], None]) -> None:
-        self._act = act
-
-    def __bool__(self) -> bool:
-        self._act()
-        return True
-
-    def __fspath__(self) -> str:
-        self._act()
-        return __file__
-
-    def fileno(self) -> int:
-        self._act()
-        return FILE.fileno()
-
-    def __iter__(self) -> Iterator[Any]:
-        yield b"x-a", COUNTED
-        self._act()
-        yield b"x-b", COUNTED
-
-
-class Links(Acts):
-    def __iter__(self) -> Iterator[Any]:
-        self._act()
-        yield COUNTED
-
-
-class Pair(Acts):
-    def __iter__(self) -> Iterator[Any]:
-        self._act()
-        yield b"x-a"
-        yield COUNTED
-
-
-# What comes before; the message.
-READ: dict[str, tuple[list[Message], Callable[[Callable[[], None]], Message]]] = {
-    "start": ([], lambda act: start(headers=Acts(act))),
-    "pair": ([], lambda act: start(headers=[(b"x", COUNTED)] * 30 + [Pair(act)])),
-    "promise": ([], lambda act: start(trailers=Acts(act))),
-    "hint": ([], lambda act: hint(links=Links(act))),
-    "more_body": ([START], lambda act: body(body=COUNTED, more_body=Acts(act))),
-    "path": ([START], lambda act: pathsend(path=Acts(act))),
-    "file": ([START], lambda act: zerocopysend(file=Acts(act))),
-    "file more": ([START], lambda act: zerocopysend(file=FILE, more_body=Acts(act))),
-    "trailers": (PROMISED, lambda act: trailers(headers=Acts(act))),
-    "trailer": (PROMISED, lambda act: trailers(headers=[(b"x", COUNTED)] * 30 + [Pair(act)])),
-    "more_trailers": (PROMISED, lambda act: trailers(more_trailers=Acts(act))),
-}
-
-
-NESTED = "send() called while it reads another message"
-
-
-@pytest.mark.parametrize("name", READ)
-def test_send_inside_of_send(name: str, errors: Callable[[], list[str]]) -> None:
-    """It is refused, and the message that was being read is sent."""
-    before, make = READ[name]
-    seen: list[str] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        def act() -> None:
-            for message in (START, BODY, HINT, TRAILERS):
-                with pytest.raises(RuntimeError) as raised:
-                    send(message)
-                seen.append(str(raised.value))
-
-        for message in before:
-            await send(message)
-        await send(make(act))
-        if name == "hint":
-            await send(START)
-        if name in ("start", "pair", "promise", "hint"):
-            await send(BODY)
-        if name in ("more_body", "file more"):
-            await send(body())
-        if name in ("promise", "more_trailers"):
-            await send(trailers())
-
-    async def main() -> None:
-        async with Core(app) as core:
-            answer = await core.ask()
-            assert b" 200 OK\r\n" in answer
-            assert not core.live().get("calls")
-
-    run(main())
-    assert seen
-    assert set(seen) == {NESTED}
-    assert errors() == []
-
-
-@pytest.mark.parametrize("name", READ)
-def test_the_worker_is_closed_while_a_message_is_read(name: str) -> None:
-    """The message is refused: nothing is sent behind the end, and nothing kept."""
-    before, make = READ[name]
-    cores: list[Core] = []
-    refused: list[str] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(0)  # out of the turn: in there a worker cannot be closed
-        for message in before:
-            await send(message)
-        for message in (make(cores[-1].worker.close), TRAILERS):
-            with pytest.raises(_core.ClientDisconnected, match="nothing can be sent any more"):
-                await send(message)
-            refused.append(message["type"])
-
-    async def main() -> None:
-        async with Core(app) as core:
-            cores.append(core)
-            answer = await core.ask()
-            assert b" 200 " not in answer or before == PROMISED
-
-    references = sys.getrefcount(COUNTED)
-    run(main())
-    cores.clear()
-    settle()
-    assert sys.getrefcount(COUNTED) == references
-    assert len(refused) == 2
