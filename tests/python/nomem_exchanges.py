@@ -41,6 +41,8 @@ class Round(TypedDict):
     healthy: dict[str, str]  # the same afterwards
     lines: list[str]  # of the log
     live: dict[str, int]  # C objects that are left; descriptors
+    used: int  # allocations that the core held while it served
+    held: int  # … and that are left
 
 
 # --- applications ---
@@ -191,6 +193,7 @@ def one_round(kind: str, first: int, last: int) -> Round:
             memory.failing_arm(ctypes.c_long(first), ctypes.c_long(last))
             seen = exchange(server, kind)
             calls = int(memory.failing_calls())
+            used = int(memory.failing_held())
             memory.failing_arm(ctypes.c_long(0), ctypes.c_long(0))
             healthy = exchange(server, kind)
             deadline = time.monotonic() + PATIENCE
@@ -201,7 +204,7 @@ def one_round(kind: str, first: int, last: int) -> Round:
                 time.sleep(0.005)
     finally:
         logger.removeHandler(handler)
-    return Round(calls=calls, seen=seen, healthy=healthy, lines=lines, live=live)
+    return Round(calls=calls, seen=seen, healthy=healthy, lines=lines, live=live, used=used, held=0)
 
 
 def make(kind: str) -> str:
@@ -236,7 +239,9 @@ def making_round(kind: str, number: int) -> Round:
     more = len(os.listdir("/proc/self/fd")) - before
     healthy = {"made": make(kind)}
     live = {"descriptors": more} if more else {}
-    return Round(calls=calls, seen={"made": made}, healthy=healthy, lines=[], live=live)
+    return Round(
+        calls=calls, seen={"made": made}, healthy=healthy, lines=[], live=live, used=0, held=0
+    )
 
 
 def main(kind: str, which: str) -> None:
@@ -251,6 +256,8 @@ def main(kind: str, which: str) -> None:
         else:
             found = one_round(kind, number, EVER if which == "all" else number)
         calls = found["calls"]
+        gc.collect()
+        found["held"] = int(ctypes.CDLL(None).failing_held())
         print(json.dumps(found), flush=True)
 
 

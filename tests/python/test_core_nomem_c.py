@@ -75,6 +75,7 @@ def test_each_allocation_fails(kind: str, which: str, library: Path) -> None:
     for number, each in enumerate(rounds, 1):
         assert set(each["healthy"].values()) == {"whole"}, number
         assert each["live"] == {}, number
+        assert each["held"] == 0, number
         assert "stuck" not in each["seen"].values(), number
         lost = [name for name, seen in each["seen"].items() if seen != "whole"]
         assert len(lost) <= 1 or which == "all", number
@@ -84,6 +85,7 @@ def test_each_allocation_fails(kind: str, which: str, library: Path) -> None:
     last = rounds.pop()
     assert set(last["seen"].values()) == {"whole"}
     assert last["lines"] == []
+    assert last["used"] > 0
     # The library reaches the core: most rounds have lost something.
     lost_something = [each for each in rounds if set(each["seen"].values()) != {"whole"}]
     assert len(lost_something) > len(rounds) / 2
@@ -96,6 +98,7 @@ def test_a_worker_cannot_be_made(kind: str, library: Path) -> None:
     for number, each in enumerate(rounds, 1):
         assert each["healthy"] == {"made": "whole"}, number
         assert each["live"] == {}, number
+        assert each["held"] == 0, number
     seen = [each["seen"]["made"] for each in rounds]
     assert seen.pop() == "whole"
     assert seen
