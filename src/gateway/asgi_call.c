@@ -358,6 +358,7 @@ static PyGetSetDef call_getset[] = {
     {"cr_frame", call_get, NULL, NULL, "cr_frame"},
     {"cr_await", call_get, NULL, NULL, "cr_await"},
     {"cr_code", call_get, NULL, NULL, "cr_code"},
+    {"cr_suspended", call_get, NULL, NULL, "cr_suspended"}, /* CPython 3.11 */
     {"cr_running", call_get, NULL, NULL, "cr_running"},
     {"cr_origin", call_get, NULL, NULL, "cr_origin"},
     {"__name__", call_get, NULL, NULL, "__name__"},

@@ -137,16 +137,40 @@ static int add_subprotocol(struct asgi_head *head, PyObject *message,
     return failed;
 }
 
+/* Fields of the handshake that are the server's to say (RFC 6455 section 4.2.2). 0, or -1 with an
+ * exception. */
+static int check_fields(const struct asgi_head *head, size_t first) {
+    static const char *const names[] = {
+        "sec-websocket-accept",
+        "sec-websocket-extensions",
+        "sec-websocket-protocol",
+    };
+    for (size_t i = first; i < head->count; i++) {
+        struct slice name = head->fields[i].name;
+        for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
+            if (slice_equal_nocase(name, slice_of(names[n], strlen(names[n])))) {
+                PyErr_Format(PyExc_ValueError,
+                             "the header %s of websocket.accept is the server's: a subprotocol is "
+                             "said by \"subprotocol\"",
+                             names[n]);
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
 /* The fields of websocket.accept. 0, or -1 with an exception. */
 static int read_accept(struct asgi_call *call, PyObject *message, struct asgi_head *head) {
     const struct asgi_words *words = &call->asgi->words;
     if (add_subprotocol(head, message, words) < 0) {
         return -1;
     }
+    size_t ours = head->count;
     PyObject *headers = asgi_message_get(message, words->headers);
     int failed = headers ? asgi_head_add_all(head, headers) : PyErr_Occurred() ? -1 : 0;
     Py_XDECREF(headers);
-    return failed;
+    return failed ? -1 : check_fields(head, ours);
 }
 
 static PyObject *on_accept(struct asgi_call *call, PyObject *message) {

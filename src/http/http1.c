@@ -329,11 +329,11 @@ static void free_conn(struct grave *grave) {
 }
 
 /* One line for a connection that ends, or never begins, for want of something here. */
-static void log_shortage(struct server *server, const struct peer *peer, int err) {
+static void log_shortage(struct server *server, const struct peer *peer, const char *why) {
     char ip[PEER_TEXT];
     peer_ip_text(peer, ip);
     log_write(&server->log, LOG_LEVEL_ERROR, "closed the connection of %s:%u: %s",
-              peer->family == PEER_UNIX ? "unix" : ip, peer->port, err_text(err));
+              peer->family == PEER_UNIX ? "unix" : ip, peer->port, why);
 }
 
 static void on_closed(struct stream *stream) {
@@ -347,8 +347,8 @@ static void on_closed(struct stream *stream) {
     buf_give(conn->in);
     conn->in = NULL;
     list_remove(&conn->link);
-    if (stream->why == CLOSE_NOMEM) {
-        log_shortage(server, &conn->peer, ERR_NOMEM);
+    if (stream->why == CLOSE_NOMEM || stream->why == CLOSE_FILE) {
+        log_shortage(server, &conn->peer, close_why_text(stream->why));
     }
     loop_bury(stream->loop, &conn->grave, free_conn);
     server_closed(server, stream->why);
@@ -454,14 +454,14 @@ void http1_open(struct server *server, int fd, const struct peer *peer, uint32_t
     struct http1 *conn = slab_take(&server->conn_slab);
     if (!conn) {
         close(fd);
-        log_shortage(server, peer, ERR_NOMEM);
+        log_shortage(server, peer, err_text(ERR_NOMEM));
         return;
     }
     *conn = (struct http1){.server = server, .peer = *peer, .listener = listener, .fresh = true};
     conn->stream = transport_open(server->transport, server->loop, fd, &http1_events, conn);
     if (!conn->stream) {
         slab_give(&server->conn_slab, conn);
-        log_shortage(server, peer, ERR_SYSTEM);
+        log_shortage(server, peer, err_text(ERR_SYSTEM));
         return;
     }
     loop_timer_init(&conn->timer, on_timer);

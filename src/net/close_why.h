@@ -21,6 +21,7 @@
     X(CLOSE_PING_TIMEOUT, "no pong within --ws-ping-timeout", false)                               \
     X(CLOSE_STOPPED, "the server is stopping", false)                                              \
     X(CLOSE_STOPPED_LATE, "the server stopped inside a response", true)                            \
+    X(CLOSE_FILE, "a file became shorter while it was sent, or cannot be read", true)              \
     X(CLOSE_NOMEM, "out of memory", true)                                                          \
     X(CLOSE_SYSTEM, "the operating system refused", true)
 

@@ -201,7 +201,7 @@ static bool write_out(struct stream_uv *self) {
         }
         if (sent <= 0) {
             /* 0: the file is shorter than was promised; the response cannot be completed. */
-            stream_close(stream, sent == 0 ? CLOSE_CUT : write_failure(errno));
+            stream_close(stream, sent == 0 ? CLOSE_FILE : write_failure(errno));
             return false;
         }
         stream->progress = loop_now(loop);

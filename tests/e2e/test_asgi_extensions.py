@@ -1,6 +1,7 @@
 """The extensions that the scope announces, and how they are used wrongly."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,19 @@ def test_pathsend_to_a_slow_client(asgi: Server, room: Path) -> None:
         with asgi.connect() as other:
             assert other.exchange(request()).body == b"hello"
         assert client.response().body == DATA * 30
+
+
+def test_pathsend_of_a_file_that_becomes_shorter(asgi: Server, room: Path) -> None:
+    """The client sees the cut, and the log says why."""
+    path = room / "shrinks"
+    path.write_bytes(bytes(64 << 20))
+    with asgi.connect() as client:
+        client.send(request("GET", script(START, path_send(str(path)))))
+        client.await_bytes(b"\r\n\r\n")
+        os.truncate(path, 1)
+        with pytest.raises(CutError):
+            client.response()
+    asgi.await_log("a file became shorter while it was sent")
 
 
 @pytest.mark.parametrize("name", ["missing", ".", "missing/data"])

@@ -98,6 +98,15 @@ BEFORE_THE_ACCEPT: list[Row] = [
         '\'"http.response.start" needs a "status"\'',
     ),
     ("subprotocol", accept(subprotocol=b"a"), TypeError, '"subprotocol" must be str, not bytes'),
+    *(
+        (
+            f"{name} among the headers",
+            accept(headers=[(b"x-a", b"b"), (name.encode(), b"a")]),
+            ValueError,
+            f"the header {name.lower()} of websocket.accept is the server's",
+        )
+        for name in ("sec-websocket-protocol", "Sec-WebSocket-Extensions", "sec-websocket-accept")
+    ),
     ("subprotocol é", accept(subprotocol="é"), UnicodeEncodeError, "ordinal not in range"),
     (
         "subprotocol CRLF",

@@ -644,7 +644,7 @@ TEST(a_file_that_is_shorter_than_promised_is_a_cut) {
     write_piece(&rig, piece_file(&rig.loop.pieces, fd, 0, 10, NULL, NULL));
     OPERATE(&rig, stream_finish(rig.stream, CLOSE_DONE));
     turn_until_closed(&rig);
-    CHECK_INT(rig.why, CLOSE_CUT);
+    CHECK_INT(rig.why, CLOSE_FILE);
     exchange_until(&rig, 100);
     CHECK_INT(rig.end, SOCKETS_RESET); /* never an orderly end */
     rig_end(&rig);

@@ -73,7 +73,7 @@ async def events(request: HttpRequest) -> HttpResponse:
             for number in range(10_000):
                 yield f"data: {number}\n\n"
                 await asyncio.sleep(0.01)
-        except asyncio.CancelledError:  # as Django's documentation has it
+        except (asyncio.CancelledError, GeneratorExit):  # the latter where send() has failed first
             note("left")
             raise
 
