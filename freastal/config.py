@@ -437,7 +437,8 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         _seconds(
             "ws_ping_timeout",
             20,
-            "how long a client may be silent after a ping before it counts as gone; 0: off",
+            "how long a client may be silent after a ping before it counts as gone (while output "
+            "waits for it, --timeout-write decides); 0: off",
             interface="asgi",
         ),
         Option(
