@@ -62,6 +62,7 @@ void py_loop_stir(struct py_loop *self) {
 static void on_time_over(uv_timer_t *timer) {
     struct py_loop *self = timer->data;
     self->news = true;
+    loop_end_wait(&self->loop);
 }
 
 static void on_watched(uv_poll_t *poll, int status, int events) {

@@ -26,6 +26,7 @@ static void on_tick(uv_timer_t *ticker) {
     if (loop->wheel.count == 0 && chain_empty(&loop->trash)) {
         uv_timer_stop(ticker);
     }
+    loop_end_wait(loop);
 }
 
 static void start_ticking(struct loop *loop) {
@@ -133,6 +134,10 @@ static void reap(struct loop *loop) {
         struct grave *grave = LIST_OWNER(node, struct grave, link);
         grave->free(grave);
     }
+}
+
+void loop_end_wait(struct loop *loop) {
+    uv_stop(&loop->uv);
 }
 
 void loop_on_stir(struct loop *loop, void (*stir)(void *arg)) {

@@ -85,6 +85,10 @@ void loop_sweep(struct loop *loop);
 /* One turn of the three beats. `may_block`: wait in the read beat when nothing is ready. */
 void loop_turn(struct loop *loop, bool may_block);
 
+/* Ends the wait of the turn under way. What a libuv timer brings about must be seen before the
+ * next wait, and before version 1.45 uv_run() fires what is due on both sides of it. Read beat. */
+void loop_end_wait(struct loop *loop);
+
 /* Calls `stir` with the argument of the hooks, once before each turn, when something is put out
  * between two turns that needs one; for who waits on behalf of this loop. NULL: no more. */
 void loop_on_stir(struct loop *loop, void (*stir)(void *arg));

@@ -25,10 +25,13 @@ def test_kinds_of_responses(share: Share, kind: str, app: str) -> None:
                 if length:
                     assert answer.framing == "length"
         assert client.exchange(request()).body == b"hello"
+    # Where there are several threads, one may still be in close() when another has answered.
     if kind in ("generator", "late"):
+        server.await_event("end generator", 4)
         assert server.events == ["end generator"] * 4
     if kind in ("iterator", "both"):
-        assert server.events == ["end pieces", "close pieces"] * 4
+        server.await_event("close pieces", 4)
+        assert sorted(server.events) == ["close pieces"] * 4 + ["end pieces"] * 4
 
 
 @pytest.mark.parametrize("kind", ["list", "tuple", "generator", "late", "iterator", "write"])

@@ -10,35 +10,23 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from nomem_exchanges import Round
+from preloaded import build, needed
 
 HERE = Path(__file__).parent
 TIMEOUT = 120.0
 
-pytestmark = [
-    pytest.mark.skipif(
-        platform.libc_ver()[0] != "glibc", reason="the preloaded library is glibc's"
-    ),
-    pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler"),
-]
+pytestmark = needed
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("preloaded") / "failing_malloc.so"
-    source = HERE / "failing_malloc.c"
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", made, source],
-        check=True,
-    )
-    return made
+    return build("failing_malloc", tmp_path_factory.mktemp("preloaded"))
 
 
 def rounds_of(library: Path, kind: str, which: str) -> list[Round]:
