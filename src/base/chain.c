@@ -33,6 +33,7 @@ struct piece *piece_memory(struct piece_pool *pool, struct slice bytes,
         piece_init(piece, &pool->bare);
         piece->at = bytes.at;
         piece->len = bytes.len;
+        piece->whole = bytes.len;
         piece->release = release;
         piece->owner = owner;
     }
@@ -85,6 +86,7 @@ void piece_free(struct piece_pool *pool, struct piece *piece) {
 /* A piece is over: where somebody waits to be told, the run beat does it. */
 static void piece_end(struct piece *piece, struct piece_pool *pool, struct chain *trash) {
     if (piece->release) {
+        piece->len = piece->whole;
         chain_append(trash, piece);
     } else {
         piece_free(pool, piece);

@@ -19,6 +19,7 @@ struct piece {
     struct piece *next;
     const uint8_t *at; /* bytes left to send; not used for a file */
     size_t len;        /* of them; of a file: bytes of it left to send */
+    size_t whole;      /* of them at its beginning: what `owner` keeps until release */
     off_t offset;      /* in the file, where its next byte is */
     int fd;            /* -1: memory; else a file that sendfile can read. [borrows until release] */
     void (*release)(struct piece *piece); /* run beat; gives up `owner`; NULL: nobody to tell */
@@ -32,7 +33,7 @@ enum { PIECE_ROOM = 1024 - sizeof(struct piece) };
 struct chain {
     struct piece *first;
     struct piece *last;
-    size_t bytes; /* left to send, files included */
+    size_t bytes; /* left to send, files included; of the trash: kept by owners */
 };
 
 /* Where pieces come from; one a loop. */

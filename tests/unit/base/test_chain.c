@@ -62,6 +62,7 @@ TEST(consuming_across_pieces) {
     CHECK_TEXT(text_of(&rig.chain, room), "tail");
     /* its owner is told by the sweep, not before */
     CHECK_INT(released, 0);
+    CHECK_INT(rig.trash.bytes, 4); /* all that it keeps, however little was left at the end */
     chain_sweep(&rig.trash, &rig.pool);
     CHECK_INT(released, 1);
     CHECK(chain_empty(&rig.trash));
