@@ -12,9 +12,9 @@ for source in src/base/*.c src/net/*.c src/http/*.c src/gateway/null.c src/wire/
     *sys_macos.c | *_sse2.c | *_sse42.c | *_avx2.c | *_x86.c | *_generic.c) continue ;;
     esac
     object="$build/$(echo "$source" | tr / _).o"
-    # libuv's headers are the same on every architecture.
+    # The headers of libuv and libssl are the same on every such architecture.
     # shellcheck disable=SC2086
-    $cc $flags -idirafter /usr/include -c "$source" -o "$object"
+    $cc $flags -idirafter /usr/include -idirafter "/usr/include/$(cc -dumpmachine)" -c "$source" -o "$object"
     case $source in
     src/base/* | src/wire/*) objects="$objects $object" ;;
     esac

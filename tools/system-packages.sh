@@ -31,6 +31,7 @@ want libc6-dev sh -c 'echo "#include <stdio.h>" | cc -E -'
 want pkg-config command -v pkg-config
 want libuv1-dev pkg-config --exists 'libuv >= 1.44'
 want zlib1g-dev pkg-config --exists zlib
+want libssl-dev pkg-config --exists 'openssl >= 3.0'
 want python3-dev has_header
 want python3-venv "$python" -c 'import venv, ensurepip'
 
@@ -41,6 +42,7 @@ if sys.base_prefix == "/usr":
     print("libpython%d.%d-testsuite" % sys.version_info[:2])')
     [ -z "$testsuite" ] || want "$testsuite" "$python" -c 'import test.test_asyncio'
     want curl command -v curl
+    want openssl command -v openssl
     want clang command -v clang
     want clang-format command -v clang-format
     want libclang-rt-14-dev sh -c 'echo "int main(void) { return 0; }" |
@@ -54,6 +56,8 @@ if sys.base_prefix == "/usr":
 fi
 if [ "$task" = bench ]; then
     want wrk command -v wrk
+    want openssl command -v openssl
+    want nginx-light command -v /usr/sbin/nginx
     want libh2o0.13 has_library libh2o.so.0.13
     want libev-dev sh -c 'echo "#include <ev.h>" | cc -E -'
     want valgrind command -v valgrind

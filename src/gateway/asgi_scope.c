@@ -110,6 +110,7 @@ void asgi_scope_release(struct asgi_scope *self) {
     for (int kind = 0; kind < ASGI_SCOPE_KINDS; kind++) {
         Py_CLEAR(self->extensions[kind]);
     }
+    asgi_security_clear(&self->security);
     asgi_fields_release(&self->fields);
     py_text_clear(&self->texts);
     Py_CLEAR(self->asgi);
@@ -134,11 +135,11 @@ static PyObject *make_address(struct asgi_scope *self, const struct peer *peer) 
 
 /* What every scope of a listener and kind has. [new] NULL with an exception. */
 static PyObject *make_template(struct asgi_scope *self, enum asgi_scope_kind kind,
-                               const struct peer *local) {
+                               const struct request *request) {
     static const char *const types[] = {
         [ASGI_SCOPE_HTTP] = "http", [ASGI_SCOPE_WEBSOCKET] = "websocket"};
-    static const char *const schemes[] = {
-        [ASGI_SCOPE_HTTP] = "http", [ASGI_SCOPE_WEBSOCKET] = "ws"};
+    static const char *const schemes[][2] = {
+        [ASGI_SCOPE_HTTP] = {"http", "https"}, [ASGI_SCOPE_WEBSOCKET] = {"ws", "wss"}};
     const struct asgi_words *words = self->words;
     PyObject *dict = PyDict_New();
     if (dict &&
@@ -146,14 +147,15 @@ static PyObject *make_template(struct asgi_scope *self, enum asgi_scope_kind kin
          put(dict, words->asgi, Py_NewRef(Py_None)) ||
          put(dict, words->http_version, Py_NewRef(self->http11)) ||
          (kind == ASGI_SCOPE_HTTP && put(dict, words->method, Py_NewRef(Py_None))) ||
-         put(dict, words->scheme, PyUnicode_InternFromString(schemes[kind])) ||
+         put(dict, words->scheme,
+             PyUnicode_InternFromString(schemes[kind][request->security != NULL])) ||
          put(dict, words->path, Py_NewRef(Py_None)) ||
          put(dict, words->raw_path, Py_NewRef(Py_None)) ||
          put(dict, words->query_string, Py_NewRef(Py_None)) ||
          put(dict, words->root_path, Py_NewRef(self->root)) ||
          put(dict, words->headers, Py_NewRef(Py_None)) ||
          put(dict, words->client, Py_NewRef(Py_None)) ||
-         put(dict, words->server, make_address(self, local)) ||
+         put(dict, words->server, make_address(self, request->local)) ||
          (self->state && put(dict, words->state, Py_NewRef(Py_None))) ||
          put(dict, words->extensions, Py_NewRef(Py_None)) ||
          (kind == ASGI_SCOPE_WEBSOCKET && put(dict, words->subprotocols, Py_NewRef(Py_None))))) {
@@ -173,7 +175,7 @@ static struct asgi_template *template_of(struct asgi_scope *self, enum asgi_scop
     struct asgi_template *template =
         &self->templates[request->listener * ASGI_SCOPE_KINDS + (uint32_t)kind];
     if (!template->dict) {
-        template->dict = make_template(self, kind, request->local);
+        template->dict = make_template(self, kind, request);
     }
     return template->dict ? template : NULL;
 }
@@ -306,6 +308,17 @@ static PyObject *make_subprotocols(const struct request *request) {
     return list;
 }
 
+/* The scope's extensions. [new] NULL with an exception. */
+static PyObject *copy_extensions(struct asgi_scope *self, enum asgi_scope_kind kind,
+                                 const struct request *request) {
+    PyObject *extensions = PyDict_Copy(self->extensions[kind]);
+    if (extensions && request->security &&
+        put(extensions, self->words->tls, asgi_security_make(&self->security, request->security))) {
+        Py_CLEAR(extensions);
+    }
+    return extensions;
+}
+
 PyObject *asgi_scope_make(struct asgi_scope *self, enum asgi_scope_kind kind,
                           const struct request *request) {
     const struct asgi_words *words = self->words;
@@ -319,7 +332,7 @@ PyObject *asgi_scope_make(struct asgi_scope *self, enum asgi_scope_kind kind,
     PyObject *scope = PyDict_Copy(template->dict);
     if (scope && (put(scope, words->asgi, PyDict_Copy(self->asgi)) ||
                   put(scope, words->headers, asgi_fields_make(&self->fields, request)) ||
-                  put(scope, words->extensions, PyDict_Copy(self->extensions[kind])) ||
+                  put(scope, words->extensions, copy_extensions(self, kind, request)) ||
                   (self->state && put(scope, words->state, PyDict_Copy(self->state))) ||
                   (kind == ASGI_SCOPE_WEBSOCKET &&
                    put(scope, words->subprotocols, make_subprotocols(request))))) {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "gateway/asgi_fields.h"
+#include "gateway/asgi_security.h"
 #include "gateway/asgi_words.h"
 #include "gateway/py_compat.h"
 #include "gateway/py_text.h"
@@ -57,6 +58,7 @@ struct asgi_scope {
     PyObject *extensions[ASGI_SCOPE_KINDS]; /* dicts, copied for each scope */
     struct asgi_template *templates;        /* one a listener and kind */
     uint32_t listeners;
+    struct asgi_security security;
     struct asgi_fields fields;
     struct py_text texts;
     struct asgi_peer peers[ASGI_PEERS];

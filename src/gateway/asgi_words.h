@@ -36,6 +36,7 @@
     X(server, "server")                                                                            \
     X(state, "state")                                                                              \
     X(extensions, "extensions")                                                                    \
+    X(tls, "tls")                                                                                  \
     X(subprotocols, "subprotocols")                                                                \
     /* types of messages that are received */                                                      \
     X(http_request, "http.request")                                                                \

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/wsgi_security.h"
 #include "net/peer.h"
 #include "wire/percent.h"
 
@@ -140,16 +141,19 @@ void wsgi_environ_release(struct wsgi_environ *self) {
 
 /* A unix socket has neither name nor port, and PEP 3333 wants both: those that make the URL of
  * the proxy that stands before it, where Host does not say better. */
-static PyObject *make_template(const struct wsgi_environ *self, const struct peer *local) {
+static PyObject *make_template(const struct wsgi_environ *self, const struct peer *local,
+                               bool secure) {
     char ip[PEER_TEXT] = "localhost";
-    unsigned port = 80;
+    unsigned port = secure ? 443 : 80;
     if (local->family != PEER_UNIX) {
         peer_ip_text(local, ip);
         port = local->port;
     }
     PyObject *dict = PyDict_Copy(self->constants);
-    if (dict && (put(dict, self->keys.server_name, PyUnicode_FromString(ip)) ||
-                 put(dict, self->keys.server_port, PyUnicode_FromFormat("%u", port)))) {
+    if (dict &&
+        (put(dict, self->keys.server_name, PyUnicode_FromString(ip)) ||
+         put(dict, self->keys.server_port, PyUnicode_FromFormat("%u", port)) ||
+         (secure && put(dict, self->keys.wsgi_url_scheme, PyUnicode_InternFromString("https"))))) {
         Py_CLEAR(dict);
     }
     return dict;
@@ -162,7 +166,7 @@ static struct wsgi_template *template_of(struct wsgi_environ *self, const struct
     assert(request->listener < self->listeners);
     struct wsgi_template *template = &self->templates[request->listener];
     if (!template->dict) {
-        template->dict = make_template(self, request->local);
+        template->dict = make_template(self, request->local, request->security != NULL);
     }
     return template->dict ? template : NULL;
 }
@@ -438,6 +442,10 @@ int wsgi_environ_make(struct wsgi_environ *self, const struct request *request,
     if (out->environ && request->rules->form == TARGET_ABSOLUTE &&
         put(out->environ, self->headers[HEADER_HOST],
             py_text_get(&self->texts, request->rules->authority))) {
+        Py_CLEAR(out->environ);
+    }
+    if (out->environ && request->security &&
+        wsgi_security_put(out->environ, &self->texts, request->security)) {
         Py_CLEAR(out->environ);
     }
     if (!out->environ) {

@@ -35,6 +35,7 @@
 #include "http/tunnel.h"
 #include "net/loop.h"
 #include "net/peer.h"
+#include "net/security.h"
 #include "wire/head.h"
 #include "wire/http_rules.h"
 
@@ -46,8 +47,9 @@ struct request {
     const uint8_t *bytes; /* what head's offsets count from */
     const struct request_rules *rules;
     const struct peer *peer;
-    const struct peer *local; /* the address of the listener */
-    uint32_t listener;        /* its index, in the order in which the server was given them */
+    const struct peer *local;        /* the address of the listener */
+    const struct security *security; /* what protects it; NULL: nothing */
+    uint32_t listener; /* its index, in the order in which the server was given them */
 };
 
 struct response_field {
@@ -114,7 +116,7 @@ struct exchange {
  * among the fields replaces its own, fields that only a server may set (RFC 9110 section 7.6.1)
  * are left out, but for `Connection: close`, which is obeyed.
  * 0; ERR_RESPONSE_* where a rule is broken (nothing was sent, another head may be); ERR_NOMEM;
- * ERR_STATE for a second head; ERR_GONE. */
+ * ERR_ORDER for a second head; ERR_GONE. */
 static inline int exchange_send_head(struct exchange *exchange, const struct response_head *head) {
     return exchange->ops->send_head(exchange, head);
 }
@@ -122,7 +124,7 @@ static inline int exchange_send_head(struct exchange *exchange, const struct res
 /* Sends the next pieces of the body. [takes all pieces, whatever is returned]
  * `last` ends the exchange. Bytes of a response that has no body (HEAD, 204, 304) are dropped.
  * 0; EXCHANGE_ENOUGH; ERR_RESPONSE_LONG: what exceeded Content-Length was dropped;
- * ERR_RESPONSE_SHORT: `last` came too early, the connection is cut; ERR_STATE before the head;
+ * ERR_RESPONSE_SHORT: `last` came too early, the connection is cut; ERR_ORDER before the head;
  * ERR_NOMEM: cut; ERR_GONE. */
 static inline int exchange_send_body(struct exchange *exchange, struct chain *body, bool last) {
     return exchange->ops->send_body(exchange, body, last);
@@ -152,7 +154,7 @@ static inline void exchange_reset(struct exchange *exchange) {
 
 /* Sends an interim response, 100 to 199 but 101 (RFC 9110 section 15.2), before the head; to an
  * HTTP/1.0 peer nothing is sent. 0; ERR_RESPONSE_* where a rule is broken and nothing was sent;
- * ERR_NOMEM; ERR_STATE behind the head; ERR_GONE. */
+ * ERR_NOMEM; ERR_ORDER behind the head; ERR_GONE. */
 static inline int exchange_send_info(struct exchange *exchange, int status,
                                      const struct response_field *fields, size_t count) {
     return exchange->ops->send_info(exchange, status, fields, count);
@@ -184,7 +186,7 @@ static inline size_t exchange_unsent(const struct exchange *exchange) {
  * in HTTP/1.1) with `fields`, and ends the exchange for the gateway. `tunnel` [borrows until its
  * event `closed`] has its `events` set. Bytes that the peer has sent behind the request are the
  * tunnel's first.
- * 0; otherwise the exchange lives and the tunnel is nothing: ERR_RESPONSE_*; ERR_NOMEM; ERR_STATE
+ * 0; otherwise the exchange lives and the tunnel is nothing: ERR_RESPONSE_*; ERR_NOMEM; ERR_ORDER
  * behind a head, where the request did not ask for it (RFC 9110 section 7.8) or its body has not
  * been read; ERR_GONE. */
 static inline int exchange_upgrade(struct exchange *exchange, struct slice protocol,

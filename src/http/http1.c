@@ -214,6 +214,7 @@ static void run(struct runnable *runnable) {
                                   .rules = &ex->rules,
                                   .peer = &conn->peer,
                                   .local = &server->listeners[conn->listener].local,
+                                  .security = stream_security(conn->stream),
                                   .listener = conn->listener};
         events->start(&ex->exchange, &request);
         http1_trim(conn);
@@ -328,12 +329,33 @@ static void free_conn(struct grave *grave) {
     slab_give(&conn->server->conn_slab, conn);
 }
 
-/* One line for a connection that ends, or never begins, for want of something here. */
-static void log_shortage(struct server *server, const struct peer *peer, const char *why) {
+/* One line for a connection that ends, or never begins. `more`: behind `why`, or NULL. */
+static void log_end(struct server *server, enum log_level level, const struct peer *peer,
+                    const char *why, const char *more) {
     char ip[PEER_TEXT];
     peer_ip_text(peer, ip);
-    log_write(&server->log, LOG_LEVEL_ERROR, "closed the connection of %s:%u: %s",
-              peer->family == PEER_UNIX ? "unix" : ip, peer->port, why);
+    log_write(&server->log, level, "closed the connection of %s:%u: %s%s%s",
+              peer->family == PEER_UNIX ? "unix" : ip, peer->port, why, more ? ": " : "",
+              more ? more : "");
+}
+
+/* What is the operator's business is an error; what a peer did before there was a request to
+ * answer is told as it came, because no other line tells of it. */
+static void log_closed(struct server *server, const struct peer *peer,
+                       const struct stream *stream) {
+    switch (stream->why) {
+    case CLOSE_NOMEM:
+    case CLOSE_FILE:
+        log_end(server, LOG_LEVEL_ERROR, peer, close_why_text(stream->why), NULL);
+        break;
+    case CLOSE_TLS_FAILED:
+    case CLOSE_TLS_TIMEOUT:
+    case CLOSE_TLS_PLAIN:
+        log_end(server, LOG_LEVEL_INFO, peer, close_why_text(stream->why), stream_reason(stream));
+        break;
+    default:
+        break;
+    }
 }
 
 static void on_closed(struct stream *stream) {
@@ -347,9 +369,7 @@ static void on_closed(struct stream *stream) {
     buf_give(conn->in);
     conn->in = NULL;
     list_remove(&conn->link);
-    if (stream->why == CLOSE_NOMEM || stream->why == CLOSE_FILE) {
-        log_shortage(server, &conn->peer, close_why_text(stream->why));
-    }
+    log_closed(server, &conn->peer, stream);
     loop_bury(stream->loop, &conn->grave, free_conn);
     server_closed(server, stream->why);
 }
@@ -454,14 +474,14 @@ void http1_open(struct server *server, int fd, const struct peer *peer, uint32_t
     struct http1 *conn = slab_take(&server->conn_slab);
     if (!conn) {
         close(fd);
-        log_shortage(server, peer, err_text(ERR_NOMEM));
+        log_end(server, LOG_LEVEL_ERROR, peer, err_text(ERR_NOMEM), NULL);
         return;
     }
     *conn = (struct http1){.server = server, .peer = *peer, .listener = listener, .fresh = true};
     conn->stream = transport_open(server->transport, server->loop, fd, &http1_events, conn);
     if (!conn->stream) {
         slab_give(&server->conn_slab, conn);
-        log_shortage(server, peer, err_text(ERR_SYSTEM));
+        log_end(server, LOG_LEVEL_ERROR, peer, err_text(ERR_SYSTEM), NULL);
         return;
     }
     loop_timer_init(&conn->timer, on_timer);

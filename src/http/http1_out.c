@@ -47,7 +47,7 @@ int http1_send_head(struct exchange *exchange, const struct response_head *head)
         return ERR_GONE;
     }
     if (conn->tx != TX_WAIT) {
-        return ERR_STATE;
+        return ERR_ORDER;
     }
     if (head->status < 200 || head->status > 999) {
         return ERR_RESPONSE_STATUS;
@@ -70,7 +70,7 @@ int http1_send_info(struct exchange *exchange, int status, const struct response
         return ERR_GONE;
     }
     if (conn->tx != TX_WAIT) {
-        return ERR_STATE;
+        return ERR_ORDER;
     }
     if (status < 100 || status > 199 || status == 101) {
         return ERR_RESPONSE_STATUS;
@@ -181,7 +181,7 @@ int http1_send_body(struct exchange *exchange, struct chain *body, bool last) {
     struct loop *loop = exchange->loop;
     if (!conn || conn->tx != TX_BODY) {
         chain_drop(body, &loop->pieces, &loop->trash);
-        return conn ? ERR_STATE : ERR_GONE;
+        return conn ? ERR_ORDER : ERR_GONE;
     }
     int err = fit(ex, body, last);
     if (err == ERR_NOMEM) {
@@ -213,7 +213,7 @@ int http1_send_trailers(struct exchange *exchange, const struct response_field *
         return ERR_GONE;
     }
     if (conn->tx != TX_BODY) {
-        return ERR_STATE;
+        return ERR_ORDER;
     }
     int err = http1_render_trailers(ex, fields, count, &piece);
     if (err == ERR_NOMEM) {

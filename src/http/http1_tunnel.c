@@ -161,7 +161,7 @@ int http1_upgrade(struct exchange *exchange, struct slice protocol,
         return ERR_GONE;
     }
     if (conn->tx != TX_WAIT || conn->rx != RX_DONE || !ex->rules.upgrade) {
-        return ERR_STATE;
+        return ERR_ORDER;
     }
     struct response_head head = {.status = 101,
                                  .reason = status_reason(101),

@@ -22,6 +22,10 @@
     X(CLOSE_STOPPED, "the server is stopping", false)                                              \
     X(CLOSE_STOPPED_LATE, "the server stopped inside a response", true)                            \
     X(CLOSE_FILE, "a file became shorter while it was sent, or cannot be read", true)              \
+    X(CLOSE_TLS_FAILED, "the TLS handshake or a record is broken", false)                          \
+    X(CLOSE_TLS_TIMEOUT, "no TLS handshake within --timeout-handshake", false)                     \
+    X(CLOSE_TLS_PLAIN, "HTTP without TLS, where TLS is spoken", false)                             \
+    X(CLOSE_TLS_CUT, "the peer ended without TLS's close_notify", true)                            \
     X(CLOSE_NOMEM, "out of memory", true)                                                          \
     X(CLOSE_SYSTEM, "the operating system refused", true)
 

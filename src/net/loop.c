@@ -67,6 +67,7 @@ int loop_init(struct loop *loop, struct loop_hooks hooks) {
     }
     list_init(&loop->ready);
     list_init(&loop->flushes);
+    list_init(&loop->reads);
     list_init(&loop->graves);
     list_init(&loop->posted);
     chain_init(&loop->trash);
@@ -90,6 +91,14 @@ int loop_init(struct loop *loop, struct loop_hooks hooks) {
 /* Beat 1. Streams read, protocols parse; complete requests join the run queue. */
 static void read_beat(struct loop *loop, bool may_block) {
     uv_run(&loop->uv, may_block && !loop_busy(loop) ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    struct list reads;
+    list_init(&reads);
+    list_splice(&reads, &loop->reads);
+    struct list *node;
+    while ((node = list_take(&reads)) != NULL) {
+        struct readable *readable = LIST_OWNER(node, struct readable, link);
+        readable->read(readable);
+    }
 }
 
 void loop_sweep(struct loop *loop) {

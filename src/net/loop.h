@@ -31,6 +31,13 @@ struct flushable {
     void (*flush)(struct flushable *flushable); /* write beat */
 };
 
+/* Something with input that is there already, and no event of the kernel's to tell of it. Stands
+ * inside its owner. */
+struct readable {
+    struct list link;
+    void (*read)(struct readable *readable); /* read beat */
+};
+
 /* Memory that must outlive the turn in which it died. Stands inside its owner. */
 struct grave {
     struct list link;
@@ -56,6 +63,7 @@ struct loop {
     struct loop_hooks hooks;
     struct list ready;   /* of struct runnable */
     struct list flushes; /* of struct flushable */
+    struct list reads;   /* of struct readable */
     struct list graves;  /* of struct grave */
     struct chain trash;  /* output that is over and whose owner is to be told */
     bool sweep_due;
@@ -103,7 +111,8 @@ static inline void loop_stir(struct loop *loop) {
 
 /* Is there work that a turn would do without waiting? */
 static inline bool loop_busy(const struct loop *loop) {
-    return !list_empty(&loop->ready) || !list_empty(&loop->flushes) || loop->sweep_due;
+    return !list_empty(&loop->ready) || !list_empty(&loop->flushes) || !list_empty(&loop->reads) ||
+           loop->sweep_due;
 }
 
 /* [borrows runnable until it has run] Puts it on the run queue, once; read and run beat, the
@@ -141,6 +150,19 @@ static inline void flushable_init(struct flushable *flushable, void (*flush)(str
 static inline void loop_flush_later(struct loop *loop, struct flushable *flushable) {
     if (list_empty(&flushable->link)) {
         list_append(&loop->flushes, &flushable->link);
+        loop_stir(loop);
+    }
+}
+
+static inline void readable_init(struct readable *readable, void (*read)(struct readable *)) {
+    list_init(&readable->link);
+    readable->read = read;
+}
+
+/* [borrows readable until it has been read or cancelled by list_remove] In the next read beat. */
+static inline void loop_read_later(struct loop *loop, struct readable *readable) {
+    if (list_empty(&readable->link)) {
+        list_append(&loop->reads, &readable->link);
         loop_stir(loop);
     }
 }

@@ -44,6 +44,6 @@ void stream_close(struct stream *stream, enum close_why why) {
     stream->why = why;
     stream->want_drained = false;
     list_remove(&stream->flushable.link);
-    chain_drop(&stream->out, &stream->loop->pieces, &stream->loop->trash);
     stream->ops->close(stream);
+    chain_drop(&stream->out, &stream->loop->pieces, &stream->loop->trash);
 }

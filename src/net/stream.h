@@ -1,7 +1,7 @@
 /* A duplex byte channel: the contract between transports and protocols.
  *
- * Implemented by stream_uv (a socket under libuv); later by stream_uring, and by tls, a stream
- * over a stream. Used by protocols, which cannot tell which stands below.
+ * Implemented by stream_uv (a socket under libuv) and by tls, a stream over a stream; later by
+ * stream_uring. Used by protocols, which cannot tell which stands below.
  *
  * Laws
  * 1. No operation calls back before it returns.
@@ -10,7 +10,8 @@
  *    below STREAM_LOW_WATER.
  * 4. `closed` comes exactly once and is the last event ever. The stream's memory lives until it
  *    has returned, and is taken back only by the loop's reaper at the end of that turn.
- * 5. Output leaves in the write beat, in the order in which it was given.
+ * 5. Output leaves in the write beat, in the order in which it was given; but for
+ *    stream_send_now, which is for streams over streams and never used beside the queue.
  *
  * All functions: loop thread. Events come in the read beat, `drained` in the write beat. */
 #ifndef NET_STREAM_H
@@ -23,6 +24,7 @@
 #include "base/chain.h"
 #include "net/close_why.h"
 #include "net/loop.h"
+#include "net/security.h"
 
 enum { STREAM_LOW_WATER = 64 * 1024 };
 
@@ -40,7 +42,11 @@ struct stream_events {
 struct stream_ops {
     void (*read_start)(struct stream *stream);
     void (*read_stop)(struct stream *stream);
-    void (*close)(struct stream *stream);
+    void (*close)(struct stream *stream); /* `out` is what will be dropped */
+    size_t (*send_now)(struct stream *stream, const uint8_t *bytes, size_t len);
+    /* NULL: it has none to tell */
+    const struct security *(*security)(const struct stream *stream);
+    const char *(*reason)(const struct stream *stream);
 };
 
 struct stream {
@@ -67,6 +73,23 @@ static inline void stream_read_start(struct stream *stream) {
 /* Cheap to call and to take back: the transport stops watching only when bytes come. */
 static inline void stream_read_stop(struct stream *stream) {
     stream->ops->read_stop(stream);
+}
+
+/* Sends what the transport takes at once, past the queue, which must be empty: returns how many
+ * bytes, fewer than `len` where it takes no more; `drained` then tells, unasked, when it does. On
+ * a closed stream, or where sending fails and so closes it, 0, and nothing is told. Any beat. */
+static inline size_t stream_send_now(struct stream *stream, const uint8_t *bytes, size_t len) {
+    return stream->why == CLOSE_NONE ? stream->ops->send_now(stream, bytes, len) : 0;
+}
+
+/* What protects it; NULL: nothing. [borrows until closed has returned] */
+static inline const struct security *stream_security(const struct stream *stream) {
+    return stream->ops->security ? stream->ops->security(stream) : NULL;
+}
+
+/* What `why` does not say of its end, in a few words, or NULL. [borrows for ever] */
+static inline const char *stream_reason(const struct stream *stream) {
+    return stream->ops->reason ? stream->ops->reason(stream) : NULL;
 }
 
 /* Queues output for the write beat. [takes all pieces of chain; the chain is empty afterwards]

@@ -40,6 +40,7 @@ struct stream_uv {
     uint8_t polled;  /* the events that libuv watches now */
     bool reading;    /* the user wants bytes */
     bool blocked;    /* the socket took less than it was given */
+    bool owes : 1;   /* `drained`, for a stream_send_now that was cut short */
     bool ended : 1;  /* the peer has sent its end */
     bool plenty : 1; /* the last read filled a buffer of the usual size */
 };
@@ -233,10 +234,40 @@ static void flush(struct flushable *flushable) {
         /* ENOTCONN: the peer is gone already, and reading will tell. */
         shutdown(self->fd, SHUT_WR);
     }
-    if (stream->want_drained && stream->out.bytes < STREAM_LOW_WATER && stream->why == CLOSE_NONE) {
+    bool wanted = stream->want_drained && stream->out.bytes < STREAM_LOW_WATER;
+    bool owed = self->owes && !self->blocked;
+    if ((wanted || owed) && stream->why == CLOSE_NONE) {
         stream->want_drained = false;
+        self->owes = false;
         stream->events->drained(stream);
     }
+}
+
+static size_t send_now(struct stream *stream, const uint8_t *bytes, size_t len) {
+    struct stream_uv *self = own(stream);
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = len};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+    ssize_t sent;
+    if (self->blocked) {
+        return 0;
+    }
+    do {
+        sent = sys_sendmsg(self->fd, &message, false);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+        stream_close(stream, write_failure(errno));
+        return 0;
+    }
+    size_t taken = sent > 0 ? (size_t)sent : 0;
+    if (taken > 0) {
+        stream->progress = loop_now(stream->loop);
+    }
+    if (taken < len) {
+        self->blocked = true;
+        self->owes = true;
+        watch_more(self);
+    }
+    return taken;
 }
 
 static void read_start(struct stream *stream) {
@@ -279,6 +310,7 @@ static const struct stream_ops stream_uv_ops = {
     .read_start = read_start,
     .read_stop = read_stop,
     .close = close_stream,
+    .send_now = send_now,
 };
 
 static struct stream *open_stream(struct transport *transport, struct loop *loop, int fd,

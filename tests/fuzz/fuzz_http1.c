@@ -179,7 +179,7 @@ static void order_operation(uint8_t argument) {
         fake_send_body(&rig.gateway, exchange, slice_of(filler, argument), false);
         break;
     case 2:
-        if (fake_send_body(&rig.gateway, exchange, slice_of(filler, argument), true) == ERR_STATE) {
+        if (fake_send_body(&rig.gateway, exchange, slice_of(filler, argument), true) == ERR_ORDER) {
             fake_reset(&rig.gateway, exchange);
         }
         break;
@@ -195,7 +195,7 @@ static void order_operation(uint8_t argument) {
         fake_send_info(&rig.gateway, exchange, 95 + argument / 10, some_fields, argument & 3);
         break;
     case 6:
-        if (fake_send_trailers(&rig.gateway, exchange, some_fields, argument & 3) == ERR_STATE) {
+        if (fake_send_trailers(&rig.gateway, exchange, some_fields, argument & 3) == ERR_ORDER) {
             fake_send_head(&rig.gateway, exchange, &rig.gateway.head);
         }
         break;

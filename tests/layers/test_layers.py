@@ -23,10 +23,13 @@ MAY_INCLUDE = {
     "ext": {"base", "wire", "net", "http", "gateway"},
 }
 
+OPENSSL = ["bio", "crypto", "err", "evp", "ocsp", "pem", "rand", "ssl", "x509", "x509v3"]
+
 # library header -> rooms that may include it
 LIBRARIES = {
     "uv.h": {"net", "ext"},
     "zlib.h": {"http"},
+    **{f"openssl/{name}.h": {"net"} for name in OPENSSL},
     "Python.h": {"gateway", "ext"},
     "structmember.h": {"gateway", "ext"},
 }

@@ -82,8 +82,8 @@ int fake_send_body(struct fake_gateway *gateway, struct exchange *exchange, stru
     int err = exchange_send_body(exchange, &chain, last);
     gateway->operating = false;
     MUST(chain_empty(&chain));
-    record->sent += err == ERR_STATE || err == ERR_GONE ? 0 : bytes.len;
-    if (last && err != ERR_STATE && err != ERR_GONE) {
+    record->sent += err == ERR_ORDER || err == ERR_GONE ? 0 : bytes.len;
+    if (last && err != ERR_ORDER && err != ERR_GONE) {
         record->answered = !err || err == ERR_RESPONSE_LONG;
         gateway->answers += record->answered;
         end_job(gateway, exchange);

@@ -37,6 +37,7 @@ struct fake_stream {
     struct slab *home;
     struct grave grave;
     int fd;
+    bool owes; /* `drained`, for a send_now that was cut short */
 };
 
 static struct fake_stream *own(struct stream *stream) {
@@ -112,10 +113,26 @@ static void flush(struct flushable *flushable) {
         }
         peer->end = FAKE_FIN;
     }
-    if (stream->want_drained && stream->out.bytes < STREAM_LOW_WATER) {
+    bool owes = own(stream)->owes && peer->window > 0;
+    if (owes || (stream->want_drained && stream->out.bytes < STREAM_LOW_WATER)) {
         stream->want_drained = false;
+        own(stream)->owes = false;
         stream->events->drained(stream);
     }
+}
+
+static size_t send_now(struct stream *stream, const uint8_t *bytes, size_t len) {
+    struct fake_peer *peer = own(stream)->peer;
+    MUST(stream->why == CLOSE_NONE && chain_empty(&stream->out) && !peer->end);
+    size_t taken = len < peer->window ? len : peer->window;
+    taken = taken < FAKE_OUT - peer->out_len ? taken : FAKE_OUT - peer->out_len;
+    memcpy(peer->out + peer->out_len, bytes, taken);
+    peer->out_len += taken;
+    if (peer->window != SIZE_MAX) {
+        peer->window -= taken;
+    }
+    own(stream)->owes = taken < len;
+    return taken;
 }
 
 static void read_start(struct stream *stream) {
@@ -149,6 +166,7 @@ static const struct stream_ops ops = {
     .read_start = read_start,
     .read_stop = read_stop,
     .close = close_stream,
+    .send_now = send_now,
 };
 
 static struct stream *open_stream(struct transport *transport, struct loop *loop, int fd,

@@ -88,7 +88,7 @@ RIG_TEST(an_interim_response_that_breaks_a_rule) {
                   rows[i].err);
     }
     CHECK_INT(fake_send_head(&rig->gateway, exchange, &rig->gateway.head), 0);
-    CHECK_INT(fake_send_info(&rig->gateway, exchange, 103, NULL, 0), ERR_STATE);
+    CHECK_INT(fake_send_info(&rig->gateway, exchange, 103, NULL, 0), ERR_ORDER);
     fake_send_body(&rig->gateway, exchange, SLICE(""), true);
     rig_settle(rig);
     CHECK_TEXT(rig_output(rig), OK_EMPTY);
@@ -254,7 +254,7 @@ static const struct bad_trailer bad_trailers[] = {
 /* Whatever the framing: whether an application is right does not hang on the peer's version. */
 static void check_bad_trailers(struct rig *rig, int64_t length, const char *tail) {
     struct exchange *exchange = begin(rig, SLICE(GET("/a")));
-    CHECK_INT(fake_send_trailers(&rig->gateway, exchange, sum, 2), ERR_STATE);
+    CHECK_INT(fake_send_trailers(&rig->gateway, exchange, sum, 2), ERR_ORDER);
     rig->gateway.head.content_length = length;
     fake_send_head(&rig->gateway, exchange, &rig->gateway.head);
     rig_settle(rig);

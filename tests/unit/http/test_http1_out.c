@@ -252,9 +252,9 @@ RIG_TEST(operations_in_the_wrong_order) {
     rig_open(rig);
     rig_send(rig, SLICE(GET("/")));
     struct exchange *exchange = rig->gateway.open;
-    CHECK_INT(fake_send_body(&rig->gateway, exchange, SLICE("early"), false), ERR_STATE);
+    CHECK_INT(fake_send_body(&rig->gateway, exchange, SLICE("early"), false), ERR_ORDER);
     CHECK_INT(fake_send_head(&rig->gateway, exchange, &rig->gateway.head), 0);
-    CHECK_INT(fake_send_head(&rig->gateway, exchange, &rig->gateway.head), ERR_STATE);
+    CHECK_INT(fake_send_head(&rig->gateway, exchange, &rig->gateway.head), ERR_ORDER);
     CHECK_INT(fake_send_body(&rig->gateway, exchange, SLICE(""), true), 0);
     rig_settle(rig);
     CHECK_TEXT(rig_output(rig), "HTTP/1.1 200 OK\r\n" OWN_LINES "Content-Length: 0\r\n\r\n");

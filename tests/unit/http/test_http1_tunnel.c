@@ -106,7 +106,7 @@ RIG_TEST(a_switch_that_breaks_a_rule) {
 RIG_TEST(behind_a_head) {
     struct exchange *exchange = begin(rig, SLICE(UPGRADE));
     fake_send_head(&rig->gateway, exchange, &rig->gateway.head);
-    CHECK_INT(fake_tunnel_upgrade(&tunnel, exchange, NULL, 0), ERR_STATE);
+    CHECK_INT(fake_tunnel_upgrade(&tunnel, exchange, NULL, 0), ERR_ORDER);
     fake_send_body(&rig->gateway, exchange, SLICE(""), true);
 }
 
@@ -124,7 +124,7 @@ TEST(whoever_did_not_ask_for_it) {
         static struct rig rig;
         rig_init(&rig);
         struct exchange *exchange = begin(&rig, slice_of(requests[i], strlen(requests[i])));
-        if (!CHECK_INT(fake_tunnel_upgrade(&tunnel, exchange, NULL, 0), ERR_STATE)) {
+        if (!CHECK_INT(fake_tunnel_upgrade(&tunnel, exchange, NULL, 0), ERR_ORDER)) {
             fprintf(stderr, "  (row %zu)\n", i);
         }
         fake_reset(&rig.gateway, exchange);

@@ -65,7 +65,7 @@ TEST(accept_with_many_fields) {
 
 /* The exchange lives, and nothing is left of the WebSocket. */
 TEST(an_accept_that_is_refused) {
-    static const int errors[] = {ERR_GONE, ERR_STATE, ERR_RESPONSE_NAME, ERR_NOMEM};
+    static const int errors[] = {ERR_GONE, ERR_ORDER, ERR_RESPONSE_NAME, ERR_NOMEM};
     static struct ws_rig rig;
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         struct ws_deflate_offer offer = {0};

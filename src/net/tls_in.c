@@ -1,0 +1,208 @@
+/* The way in of a TLS stream: the handshake, records to bytes. Read beat. See tls_impl.h. */
+#include <string.h>
+
+#include "net/tls_impl.h"
+
+#include "base/banned.h"
+
+/* How long a peer that spoke without TLS may take to go, in ms. */
+enum { PLAIN_MS = 2000 };
+
+static void update_reading(struct tls_stream *self) {
+    bool wants =
+        self->reading || self->in == IN_WAIT || self->in == IN_HANDSHAKE || self->in == IN_PLAIN;
+    if (wants && self->in != IN_QUEUED && self->in != IN_ENDED) {
+        stream_read_start(self->pipe.below);
+    } else {
+        stream_read_stop(self->pipe.below);
+    }
+}
+
+/* Is there input that the kernel will not tell of again? */
+static bool has_input(const struct tls_stream *self) {
+    return self->pipe.in || (self->ssl && SSL_pending(self->ssl) > 0);
+}
+
+static void note_security(struct tls_stream *self) {
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(self->ssl);
+    self->security.protocol = SSL_get_version(self->ssl);
+    self->security.version = (uint16_t)SSL_version(self->ssl);
+    self->security.cipher = SSL_CIPHER_get_name(cipher);
+    self->security.suite = SSL_CIPHER_get_protocol_id(cipher);
+    self->security.asks_client = SSL_get_verify_mode(self->ssl) & SSL_VERIFY_PEER;
+    self->security.server_cert = tls_context_shown(self->context, self->ssl);
+}
+
+void tls_shake_hands(struct tls_stream *self) {
+    tls_clear_errors();
+    int done = SSL_do_handshake(self->ssl);
+    if (done != 1) {
+        int error = SSL_get_error(self->ssl, done);
+        if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
+            tls_fail(self);
+        }
+        return;
+    }
+    tls_set_in(self, IN_OPEN);
+    tls_set_out(self, OUT_OPEN);
+    loop_timer_stop(self->stream.loop, &self->timer);
+    if (SSL_session_reused(self->ssl)) {
+        self->home->counters.resumed++;
+    } else {
+        self->home->counters.full++;
+    }
+    note_security(self);
+    if (tls_peer_read(self->ssl, &self->peer) < 0) {
+        stream_close(&self->stream, CLOSE_NOMEM);
+        return;
+    }
+    self->security.client = tls_peer_security(self->peer);
+    tls_give_turn(self->home);
+    if (!chain_empty(&self->stream.out) || self->stream.shut) {
+        loop_flush_later(self->stream.loop, &self->stream.flushable);
+    }
+    if (has_input(self)) {
+        loop_read_later(self->stream.loop, &self->again); /* it may have been the write beat */
+    }
+}
+
+/* The first bytes have come, or its turn. */
+static void begin(struct tls_stream *self) {
+    struct transport_tls *home = self->home;
+    if (home->handshaking >= home->limit) {
+        tls_set_in(self, IN_QUEUED);
+        list_append(&home->queue, &self->link);
+        return;
+    }
+    tls_set_in(self, IN_HANDSHAKE);
+    home->handshaking++;
+    self->ssl = tls_context_accept(self->context, home->keys);
+    BIO *bio = self->ssl ? tls_bio_new(home->method, &self->pipe) : NULL;
+    if (!bio) {
+        stream_close(&self->stream, CLOSE_NOMEM);
+        return;
+    }
+    SSL_set_bio(self->ssl, bio, bio); /* takes it */
+}
+
+/* Whoever begins with a letter speaks HTTP (or something else that is no TLS either). */
+static bool is_plain(const struct tls_stream *self) {
+    uint8_t first = self->pipe.in->bytes[self->pipe.in->start];
+    return (first >= 'A' && first <= 'Z') || first == '\r' || first == '\n';
+}
+
+static void answer_plain(struct tls_stream *self) {
+    struct loop *loop = self->stream.loop;
+    struct slice text = self->home->plain_answer(self->home->plain_arg);
+    struct piece *piece = piece_own(&loop->pieces, text.len);
+    struct chain answer = {0};
+    if (!piece) {
+        stream_close(&self->stream, CLOSE_NOMEM);
+        return;
+    }
+    memcpy(piece_room(piece), text.at, text.len);
+    piece->len = text.len;
+    tls_set_in(self, IN_PLAIN);
+    chain_append(&answer, piece);
+    stream_write(self->pipe.below, &answer);
+    stream_shutdown(self->pipe.below);
+    loop_timer_set(loop, &self->timer, loop_now(loop) + PLAIN_MS);
+}
+
+/* One record's bytes to the user. False where there are no more now. */
+static bool read_record(struct tls_stream *self) {
+    struct stream *stream = &self->stream;
+    struct buf *buf = buf_take(&stream->loop->bufs);
+    if (!buf) {
+        stream_close(stream, CLOSE_NOMEM);
+        return false;
+    }
+    size_t got = 0;
+    tls_clear_errors();
+    int done = SSL_read_ex(self->ssl, buf->bytes, buf->size, &got);
+    if (done == 1) {
+        buf->end = (uint32_t)got;
+        stream->events->read(stream, buf);
+        return true;
+    }
+    buf_give(buf);
+    int error = SSL_get_error(self->ssl, done);
+    if (error == SSL_ERROR_ZERO_RETURN) {
+        tls_set_in(self, IN_ENDED);
+        stream->events->eof(stream);
+    } else if (error == SSL_ERROR_WANT_WRITE) {
+        loop_flush_later(stream->loop, &stream->flushable);
+    } else if (error != SSL_ERROR_WANT_READ) {
+        tls_fail(self);
+    }
+    return false;
+}
+
+void tls_advance(struct tls_stream *self) {
+    if (tls_is_open(self) && self->in == IN_WAIT && self->pipe.in && is_plain(self)) {
+        answer_plain(self);
+    }
+    if (tls_is_open(self) && self->in == IN_PLAIN) {
+        buf_give(self->pipe.in);
+        self->pipe.in = NULL;
+    }
+    if (tls_is_open(self) && (self->in == IN_WAIT || self->in == IN_QUEUED) && self->pipe.in) {
+        begin(self);
+    }
+    if (tls_is_open(self) && self->in == IN_HANDSHAKE) {
+        tls_shake_hands(self);
+    }
+    while (tls_is_open(self) && self->in == IN_OPEN && self->reading && has_input(self) &&
+           read_record(self)) {
+    }
+    if (tls_is_open(self)) {
+        update_reading(self);
+    }
+}
+
+void tls_below_read(struct stream *below, struct buf *buf) {
+    struct tls_stream *self = below->user;
+    /* What has not been used is less than a record and what waited beside it. */
+    if (!self->pipe.in) {
+        self->pipe.in = buf;
+    } else if (buf_append(&self->pipe.in, buf, 2 * (size_t)BUF_LARGE)) {
+        stream_close(&self->stream, CLOSE_NOMEM);
+        return;
+    }
+    tls_advance(self);
+}
+
+void tls_below_eof(struct stream *below) {
+    struct tls_stream *self = below->user;
+    if (self->in == IN_ENDED) {
+        return;
+    }
+    if (self->in == IN_PLAIN) {
+        stream_close(&self->stream, CLOSE_TLS_PLAIN);
+    } else if (self->in == IN_WAIT) {
+        stream_close(&self->stream, CLOSE_PEER_EOF); /* it has said nothing at all */
+    } else {
+        stream_close(&self->stream, CLOSE_TLS_CUT);
+    }
+}
+
+void tls_read_start(struct stream *stream) {
+    struct tls_stream *self = tls_own(stream);
+    self->reading = true;
+    if (!tls_is_open(self)) {
+        return;
+    }
+    if (self->in == IN_OPEN && has_input(self)) {
+        loop_read_later(stream->loop, &self->again);
+    } else {
+        update_reading(self);
+    }
+}
+
+void tls_read_stop(struct stream *stream) {
+    struct tls_stream *self = tls_own(stream);
+    self->reading = false;
+    if (tls_is_open(self)) {
+        update_reading(self);
+    }
+}
