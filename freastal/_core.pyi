@@ -7,7 +7,7 @@ from typing import Any, Final, TypedDict, final
 
 from typing_extensions import TypeVarTuple, Unpack
 
-__all__ = ["OPTIONS", "ClientDisconnected", "Loop", "Worker", "__version__"]
+__all__ = ["OPTIONS", "ClientDisconnected", "Loop", "TlsContext", "Worker", "__version__"]
 
 _Args = TypeVarTuple("_Args")
 
@@ -125,6 +125,31 @@ class Loop:
         """As asyncio's; for the host's class only."""
 
 @final
+class TlsContext:
+    """What TLS is negotiated with. Not there in a build without TLS.
+
+    :param certificates: tuples of the paths of a certificate with its chain, its key, the key's
+        password or ``None``, and an OCSP response to staple or ``None``.
+    :param min_version: ``"1.2"`` or ``"1.3"``.
+    :param ciphers: suites of TLS 1.2 in OpenSSL's notation; ``None`` for the default.
+    :param ciphersuites: the same of TLS 1.3.
+    :param verify: ``"none"``, ``"optional"`` or ``"required"``: whether clients show certificates.
+    :param client_ca: the path of the authorities that these must come from.
+    :raises ValueError: a file cannot be read or used, in one line that names it and says why.
+    """
+
+    def __new__(
+        cls,
+        certificates: Sequence[tuple[str, str, str | None, str | None]],
+        *,
+        min_version: str = "1.2",
+        ciphers: str | None = None,
+        ciphersuites: str | None = None,
+        verify: str = "none",
+        client_ca: str | None = None,
+    ) -> TlsContext: ...
+
+@final
 class Worker:
     """What one loop serves: listening sockets, connections and an application behind them.
 
@@ -141,6 +166,8 @@ class Worker:
     :param root_path: ASGI: ``root_path`` of scopes.
     :param stopped: called without arguments, in the loop's thread, once :meth:`stop` has been
         carried out: no connection is left.
+    :param tls: speak TLS, with this; ``None``: speak without.
+    :param ticket_keys: what session tickets are sealed with, 80 bytes each, the newest last.
     :param wakeup_fd: WSGI without ``loop``: a descriptor that becomes readable when a signal has
         come (the other end of :func:`signal.set_wakeup_fd`); -1 for none. Its bytes are dropped.
     :param access_log_fd: where access log lines are written in batches; -1 for none.
@@ -162,6 +189,8 @@ class Worker:
         state: dict[str, Any] | None = None,
         root_path: str = "",
         stopped: Callable[[], object] | None = None,
+        tls: TlsContext | None = None,
+        ticket_keys: Sequence[bytes] = (),
         wakeup_fd: int = -1,
         access_log_fd: int = -1,
         multiprocess: bool = False,
@@ -192,6 +221,19 @@ class Worker:
         connection.
 
         :raises RuntimeError: called inside a turn of the loop.
+        """
+
+    def renew_tls(self, context: TlsContext, /) -> None:
+        """Negotiate with that from now on; in the loop's thread.
+
+        :raises TypeError: the worker does not speak TLS.
+        """
+
+    def add_ticket_key(self, key: bytes, /) -> None:
+        """Seal session tickets with that from now on; in the loop's thread.
+
+        :raises TypeError: the worker does not speak TLS.
+        :raises ValueError: it has not 80 bytes.
         """
 
     def counters(self) -> Counters:

@@ -26,10 +26,9 @@ class TcpAddress:
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    @property
-    def url(self) -> str:
-        """The address as a browser takes it."""
-        return f"http://{self}"
+    def url(self, secure: bool) -> str:
+        """The address as a browser takes it, for TLS or without."""
+        return f"{'https' if secure else 'http'}://{self}"
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,7 @@ class UnixAddress:
     def __str__(self) -> str:
         return f"unix:{self.path}"
 
-    @property
-    def url(self) -> str:
+    def url(self, secure: bool) -> str:
         """The address as ``--bind`` takes it: unix sockets have no URL that all clients share."""
         return str(self)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from freastal import _core
@@ -41,11 +41,13 @@ class Service:
 
     :param app: an ASGI 3 application.
     :param config: of it, the options of the core, ``lifespan``, ``root_path`` and ``access_log``.
+    :param tls: see :func:`freastal.tls.core_options`.
     """
 
-    def __init__(self, app: Callable[..., Any], config: Config) -> None:
+    def __init__(self, app: Callable[..., Any], config: Config, tls: Mapping[str, Any]) -> None:
         self._app = app
         self._config = config
+        self._tls = dict(tls)
         self._lifespan = Lifespan(app, config.lifespan)
         self._core: _core.Worker | None = None
         self._guest: Guest | None = None  # where the running loop is not ours
@@ -96,6 +98,7 @@ class Service:
             stopped=self._on_stopped,
             access_log_fd=STANDARD_OUTPUT if self._config.access_log else -1,
             multiprocess=self._config.workers > 1,
+            **self._tls,
             **self._config.core_options("asgi"),
         )
 
@@ -129,6 +132,20 @@ class Service:
         self._core.close()
         self._leave_loop()
         await self._lifespan.shutdown(max(self._time_left(), SHUTDOWN_SECONDS))
+
+    def renew_tls(self, context: _core.TlsContext) -> None:
+        """Speak TLS with that from now on."""
+        if self._core is not None:
+            self._core.renew_tls(context)
+        else:
+            self._tls["tls"] = context
+
+    def add_ticket_key(self, key: bytes) -> None:
+        """Seal session tickets with that from now on."""
+        if self._core is not None:
+            self._core.add_ticket_key(key)
+        else:
+            self._tls["ticket_keys"] = (*self._tls["ticket_keys"], key)
 
     def _leave_loop(self) -> None:
         if self._guest is not None:

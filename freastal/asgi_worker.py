@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from freastal.asgi_service import Service
@@ -35,10 +35,14 @@ class AsgiWorker:
     """
 
     def __init__(
-        self, app: Callable[..., Any], config: Config, sockets: Sequence[socket.socket]
+        self,
+        app: Callable[..., Any],
+        config: Config,
+        sockets: Sequence[socket.socket],
+        tls: Mapping[str, Any],
     ) -> None:
         self._sockets = sockets
-        self._service = Service(app, config)
+        self._service = Service(app, config, tls)
         self._loop = make_loop(config.loop)
         asyncio.set_event_loop(self._loop)
         self._loop.set_exception_handler(_log_failure)
@@ -58,6 +62,16 @@ class AsgiWorker:
         """Stop gracefully; from a signal handler."""
         with contextlib.suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(self._service.stop, grace)
+
+    def renew_tls(self, context: _core.TlsContext) -> None:
+        """Speak TLS with that from now on."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(self._service.renew_tls, context)
+
+    def add_ticket_key(self, key: bytes) -> None:
+        """Seal tickets with that from now on."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._service.add_ticket_key, key)
 
     def end(self) -> None:
         """End whatever runs on the loop, and close it."""

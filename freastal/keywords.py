@@ -26,6 +26,17 @@ class ServerKeywords(TypedDict, total=False):
     root_path: str | None
     lifespan: str | None
     access_log: bool | None
+    certfile: str | Sequence[str] | None
+    keyfile: str | Sequence[str] | None
+    keyfile_password: str | Sequence[str] | None
+    ocsp_file: str | Sequence[str] | None
+    tls_min_version: str | None
+    tls_ciphers: str | None
+    tls_ciphersuites: str | None
+    client_ca: str | None
+    client_verify: str | None
+    limit_handshakes: int | None
+    timeout_handshake: float | None
     limit_request_line: int | None
     limit_request_head: int | None
     limit_request_fields: int | None

@@ -12,14 +12,16 @@ or :class:`freastal.loop.EventLoop`.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from freastal import config, loader
+from freastal import config, loader, tls
 from freastal.addresses import Address, TcpAddress, UnixAddress
 from freastal.asgi_service import Service
 from freastal.sockets import Listeners
+from freastal.tickets import TICKET_KEY_BYTES
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -84,6 +86,18 @@ class Server:
         if value and self._loop is not None and self._service is not None:
             self._loop.call_soon_threadsafe(self._stop, self._config.timeout_graceful_shutdown)
 
+    def reload_certificates(self) -> None:
+        """Read the files of ``certfile``, ``keyfile`` and ``client_ca`` anew, in the loop's thread.
+
+        New connections get what they hold; those that are there stay as they are.
+
+        :raises freastal.config.ConfigError: what they hold cannot be used; the old ones stay.
+        :raises RuntimeError: not serving, or without TLS.
+        """
+        if self._service is None or not self._config.secure:
+            raise RuntimeError("no certificates are in use")
+        self._service.renew_tls(tls.make_context(self._config))
+
     async def serve(self) -> None:
         """Serve until told to stop.
 
@@ -93,13 +107,15 @@ class Server:
         :raises freastal.loader.AppError: the application cannot be loaded or is of another kind.
         :raises freastal.lifespan.LifespanError: it refuses to start.
         :raises freastal.sockets.ListenError: an address cannot be listened on.
+        :raises freastal.config.ConfigError: a file of TLS cannot be used.
         :raises OSError: nor can one of the given sockets, or the core cannot be made.
         :raises RuntimeError: called a second time.
         """
         if self._loop is not None:
             raise RuntimeError("a Server serves once: make another")
         self._loop = asyncio.get_running_loop()
-        self._service = Service(self._load(), self._config)
+        keys = (os.urandom(TICKET_KEY_BYTES),)
+        self._service = Service(self._load(), self._config, tls.core_options(self._config, keys))
         sockets = self._listen() if self._given is None else self._take(self._given)
         try:
             if not self._should_exit and await self._service.start(sockets):

@@ -44,10 +44,11 @@ from typing import Any
 from freastal import __version__, loader, logs, worker
 from freastal.config import Config
 from freastal.sockets import ListenError, Listeners
+from freastal.tickets import TICKET_SECONDS, Keys
 
 __all__ = ["Supervisor", "serve"]
 
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD)
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
 
 SETTLED = 5.0
 """Seconds of serving after which a worker's death does not count as a series any more."""
@@ -198,6 +199,8 @@ class Supervisor:
         """When STOPPING becomes KILLING."""
         self._selector = selectors.PollSelector()  # has no descriptor that a child would inherit
         self._signals = signals
+        self._keys = Keys() if config.secure else None
+        self._next_key = time.monotonic() + TICKET_SECONDS
 
     def run(self) -> int:
         """Serve to the end.
@@ -218,6 +221,7 @@ class Supervisor:
         now = time.monotonic()
         if self._state in (State.STARTING, State.SERVING):
             self._start_due(now)
+            self._rotate_due(now)
         if self._deadline is not None and self._deadline <= now:
             self._kill("not finished in time")
         if self._over():
@@ -234,6 +238,7 @@ class Supervisor:
         times = [self._deadline]
         if self._state in (State.STARTING, State.SERVING):
             times += [slot.start_at for slot in self._slots]
+            times += [self._next_key] if self._keys else []
         due = [each for each in times if each is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
@@ -282,11 +287,23 @@ class Supervisor:
                     other.channel.close()
             self._listeners.close_other_slots(slot.index)
             sockets = self._listeners.of_slot(slot.index)
-            worker.run(worker.Job(self._app, self._config, sockets, channel), mask)
+            keys = self._keys.all if self._keys else ()
+            worker.run(worker.Job(self._app, self._config, sockets, channel, keys), mask)
         except BaseException:
             traceback.print_exc()
         finally:
             os._exit(worker.EXIT_ERROR)
+
+    def _rotate_due(self, now: float) -> None:
+        """Seal session tickets with a new key, in all workers, when its time has come."""
+        if self._keys is None or now < self._next_key:
+            return
+        self._next_key = now + TICKET_SECONDS
+        line = self._keys.rotate().hex().encode() + b"\n"
+        for slot in self._slots:
+            if slot.channel is not None:
+                with contextlib.suppress(OSError):  # it dies: its successor has the key already
+                    slot.channel.send(line)
 
     def _on_channel(self, slot: Slot) -> None:
         """Read a worker's report; its end of file says nothing that SIGCHLD does not."""
@@ -331,7 +348,7 @@ class Supervisor:
             size += f" on {'uvloop' if self._config.loop == 'uvloop' else 'asyncio'}"
         _say(
             f"freastal {__version__}: {loader.describe(self._app)} ({interface})",
-            *(f"  {address.url}" for address in self._listeners.bound),
+            *(f"  {address.url(self._config.secure)}" for address in self._listeners.bound),
             f"  {size}, pid {os.getpid()}",
         )
 
@@ -341,8 +358,16 @@ class Supervisor:
         for number in self._signals.take():
             if number == signal.SIGCHLD:
                 self._reap()
+            elif number == signal.SIGHUP:
+                self._on_hang_up()
             elif number in HANDLED:
                 self._on_stop_signal(signal.Signals(number))
+
+    def _on_hang_up(self) -> None:
+        if self._config.secure:
+            self._signal_workers(signal.SIGHUP)
+        else:
+            logger.info("SIGHUP: there are no certificates to read anew")
 
     def _on_stop_signal(self, number: signal.Signals) -> None:
         if self._state is State.STOPPING:

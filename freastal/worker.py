@@ -4,14 +4,16 @@ How it serves is the matter of :mod:`freastal.wsgi_worker` and :mod:`freastal.as
 are the process, its signals, and its word to the supervisor.
 
 The channel to the supervisor is one socket. Towards the supervisor goes a single :class:`Report`:
-ready, or how the boot failed. From the supervisor nothing comes but the end of file when it has
-vanished, of which ``SIGIO`` tells (no thread has to wait for it); the worker then stops gracefully.
+ready, or how the boot failed. From the supervisor come new keys for session tickets, a line of
+hexadecimal digits each, and the end of file when it has vanished; the worker then stops gracefully.
+Of both ``SIGIO`` tells: no thread has to wait for it.
 
 Signals, all handled in Python while the core or the event loop runs:
 
 * SIGTERM: stop gracefully within ``--timeout-graceful-shutdown``. More of them change nothing:
   systemd sends one to every process of a unit, besides the supervisor's.
 * SIGQUIT: stop now, requests in flight are cut off.
+* SIGHUP: read the certificates anew.
 * SIGINT: nothing. Ctrl-C reaches every process of the terminal; the supervisor has the word.
 
 A graceful stop that hangs, in a request or in an exit handler, is ended :data:`LAST_WORDS` after
@@ -34,7 +36,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -69,6 +71,8 @@ class Job:
     sockets: Sequence[socket.socket]
     channel: socket.socket
     """The worker's end of the channel."""
+    ticket_keys: tuple[bytes, ...] = ()
+    """What TLS session tickets are sealed with, the newest last."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,12 @@ class Serving(Protocol):
     def stop(self, grace: float) -> None:
         """Stop gracefully within so many seconds; called by signal handlers, at any time."""
 
+    def renew_tls(self, context: _core.TlsContext) -> None:
+        """Speak TLS with that from now on; called by a signal handler."""
+
+    def add_ticket_key(self, key: bytes) -> None:
+        """Seal tickets with that from now on; called by a signal handler."""
+
     def end(self) -> None:
         """End whatever runs on in the background."""
 
@@ -135,6 +145,7 @@ class _Process:
         self._job = job
         self._serving: Serving | None = None
         self._stopping = False
+        self._said = b""  # by the supervisor: a line that is not complete
 
     def handle_signals(self, mask: Iterable[int]) -> None:
         signal.set_wakeup_fd(-1)  # the supervisor's, which has been closed
@@ -142,6 +153,7 @@ class _Process:
         signal.signal(signal.SIGINT, _ignore)
         signal.signal(signal.SIGTERM, self._on_term)
         signal.signal(signal.SIGQUIT, self._on_quit)
+        signal.signal(signal.SIGHUP, self._on_hang_up)
         signal.signal(signal.SIGIO, self._on_channel)
         channel = self._job.channel.fileno()
         # Ask for SIGIO when the other end is closed.
@@ -195,14 +207,17 @@ class _Process:
         return Report(interface=interface)
 
     def _make_serving(self, app: Callable[..., Any], interface: str) -> Serving:
+        from freastal import tls
+
         config, sockets = self._job.config, self._job.sockets
+        options = tls.core_options(config, self._job.ticket_keys)
         if interface == "wsgi":
             from freastal.wsgi_worker import WsgiWorker
 
-            return WsgiWorker(app, config, sockets)
+            return WsgiWorker(app, config, sockets, options)
         from freastal.asgi_worker import AsgiWorker
 
-        return AsgiWorker(app, config, sockets)
+        return AsgiWorker(app, config, sockets, options)
 
     def _serve(self) -> int:
         assert self._serving is not None
@@ -245,17 +260,43 @@ class _Process:
     def _on_quit(self, signum: int, frame: FrameType | None) -> None:
         self._stop(0)
 
-    def _on_channel(self, signum: int = 0, frame: FrameType | None = None) -> None:
-        """Stop if the supervisor has vanished."""
+    def _on_hang_up(self, signum: int, frame: FrameType | None) -> None:
+        """Read the certificates anew; what is wrong with them changes nothing."""
+        if self._serving is None or not self._job.config.secure or self._stopping:
+            return
+        from freastal import tls
+
         try:
-            vanished = not self._job.channel.recv(1, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return  # an application's own SIGIO
-        except OSError:
-            vanished = True
-        if vanished and not self._stopping:
+            self._serving.renew_tls(tls.make_context(self._job.config))
+        except ConfigError as error:
+            logger.error("the certificates stay as they were: %s", error)
+        else:
+            logger.info("the certificates have been read anew")
+
+    def _on_channel(self, signum: int = 0, frame: FrameType | None = None) -> None:
+        """Take what the supervisor says; stop if it has vanished."""
+        while True:
+            try:
+                data = self._job.channel.recv(4096, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return  # also an application's own SIGIO
+            except OSError:
+                data = b""
+            if not data:
+                break
+            self._take_keys(data)
+        if not self._stopping:
             logger.error("the supervisor has vanished: stopping")
             self._stop(self._job.config.timeout_graceful_shutdown)
+
+    def _take_keys(self, data: bytes) -> None:
+        *lines, self._said = (self._said + data).split(b"\n")
+        for line in lines:
+            key = bytes.fromhex(line.decode())
+            if self._serving is not None:
+                self._serving.add_ticket_key(key)
+            else:
+                self._job = replace(self._job, ticket_keys=(*self._job.ticket_keys, key))
 
 
 def _ignore(signum: int, frame: FrameType | None) -> None:

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from freastal import _core
@@ -28,7 +28,11 @@ class WsgiWorker:
     """A :class:`freastal.worker.Serving` for WSGI."""
 
     def __init__(
-        self, app: Callable[..., Any], config: Config, sockets: Sequence[socket.socket]
+        self,
+        app: Callable[..., Any],
+        config: Config,
+        sockets: Sequence[socket.socket],
+        tls: Mapping[str, Any],
     ) -> None:
         wakeup_fd, signal_fd = os.pipe()
         os.set_blocking(wakeup_fd, False)
@@ -40,6 +44,7 @@ class WsgiWorker:
             wakeup_fd=wakeup_fd,
             access_log_fd=STANDARD_OUTPUT if config.access_log else -1,
             multiprocess=config.workers > 1,
+            **tls,
             **config.core_options("wsgi"),
         )
 
@@ -54,6 +59,14 @@ class WsgiWorker:
     def stop(self, grace: float) -> None:
         """Stop gracefully; from a signal handler."""
         self._core.stop(grace)
+
+    def renew_tls(self, context: _core.TlsContext) -> None:
+        """Speak TLS with that from now on."""
+        self._core.renew_tls(context)
+
+    def add_ticket_key(self, key: bytes) -> None:
+        """Seal tickets with that from now on."""
+        self._core.add_ticket_key(key)
 
     def end(self) -> None:
         """Wait for the threads of the core, which does not.

@@ -13,8 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from freastal import config  # noqa: E402
-from freastal.config import Kind, Option  # noqa: E402
+from freastal import options  # noqa: E402
+from freastal.options import Kind, Option  # noqa: E402
 
 PATH = ROOT / "docs" / "OPTIONS.md"
 
@@ -67,7 +67,9 @@ def flag(row: Option) -> str:
     """The flag with its value's placeholder, as Markdown."""
     if row.kind is Kind.SWITCH:
         return f"`{row.flag}`, `--no-{row.flag.removeprefix('--')}`"
-    return ", ".join(f"`{each} {row.metavar}`" for each in (row.short, row.flag) if each)
+    return ", ".join(
+        f"`{each} {row.metavar}`" for each in (row.short, row.flag, *row.aliases) if each
+    )
 
 
 def default(row: Option) -> str:
@@ -88,7 +90,7 @@ def render() -> str:
 
 def _lines() -> Iterator[str]:
     yield HEAD
-    for title, rows in config.GROUPS.items():
+    for title, rows in options.GROUPS.items():
         yield f"## {title}\n"
         yield "| Option | Environment | Default | Allowed | Meaning |"
         yield "| --- | --- | --- | --- | --- |"

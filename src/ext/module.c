@@ -2,6 +2,7 @@
 #include "ext/loop.h"
 #include "ext/options.h"
 #include "ext/state.h"
+#include "ext/tls.h"
 
 #include "base/banned.h"
 
@@ -15,6 +16,9 @@ static int exec(PyObject *module) {
     struct state *state = PyModule_GetState(module);
     state->loop_type = py_loop_type_new(module);
     if (!state->loop_type || PyModule_AddType(module, state->loop_type) < 0) {
+        return -1;
+    }
+    if (tls_type_add(module, &state->tls_type) < 0) {
         return -1;
     }
     state->worker_type = worker_type_new(module);
@@ -35,6 +39,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     struct state *state = PyModule_GetState(module);
     Py_VISIT(state->loop_type);
     Py_VISIT(state->worker_type);
+    Py_VISIT(state->tls_type);
     int result = asyncio_traverse(&state->asyncio, visit, arg);
     if (!result) {
         result = wsgi_types_traverse(&state->wsgi, visit, arg);
@@ -46,6 +51,7 @@ static int clear(PyObject *module) {
     struct state *state = PyModule_GetState(module);
     Py_CLEAR(state->loop_type);
     Py_CLEAR(state->worker_type);
+    Py_CLEAR(state->tls_type);
     asyncio_clear(&state->asyncio);
     wsgi_types_clear(&state->wsgi);
     asgi_types_clear(&state->asgi);

@@ -10,6 +10,7 @@
 struct state {
     PyTypeObject *loop_type;   /* owned */
     PyTypeObject *worker_type; /* owned */
+    PyTypeObject *tls_type;    /* owned; NULL in a build without TLS */
     struct asyncio asyncio;
     struct wsgi_types wsgi;
     struct asgi_types asgi;

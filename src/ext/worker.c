@@ -100,23 +100,43 @@ static void on_over(struct resident *resident) {
 
 /* --- making --- */
 
+/* [borrows until close_transport] NULL with an exception. */
+static struct transport *open_transport(struct worker *self, const struct worker_args *args) {
+    transport_uv_init(&self->sockets, KEEP_STREAMS);
+    if (!args->tls) {
+        return &self->sockets.transport;
+    }
+    self->tls =
+        worker_tls_new(&self->server, &self->sockets.transport, args->tls, args->ticket_keys,
+                       options_milliseconds(args->options.timeout_handshake),
+                       (uint32_t)args->options.limit_handshakes);
+    return self->tls ? worker_tls_transport(self->tls) : NULL;
+}
+
+static void close_transport(struct worker *self) {
+    worker_tls_free(self->tls);
+    self->tls = NULL;
+    self->server.transport = &self->sockets.transport; /* which is counted as long as self lives */
+    transport_uv_release(&self->sockets);
+}
+
 static int listen_on(struct worker *self, const struct worker_args *args) {
     struct server_config config;
     Py_ssize_t count;
-    int *fds = worker_args_sockets(args, &count);
+    struct server_place place = {.loop = &self->loop->loop,
+                                 .transport = open_transport(self, args),
+                                 .gateway = self->kind->gateway(self),
+                                 .log = {on_log_waits, self}};
+    int *fds = place.transport ? worker_args_sockets(args, &count) : NULL;
     if (!fds) {
+        close_transport(self);
         return -1;
     }
     options_to_server(&args->options, &config);
     config.access_log_fd = args->access_log_fd;
-    transport_uv_init(&self->transport, KEEP_STREAMS);
-    struct server_place place = {.loop = &self->loop->loop,
-                                 .transport = &self->transport.transport,
-                                 .gateway = self->kind->gateway(self),
-                                 .log = {on_log_waits, self}};
     int err = server_init(&self->server, &place, &config, fds, (uint32_t)count);
     if (err) {
-        transport_uv_release(&self->transport);
+        close_transport(self);
         while (count > 0) {
             close(fds[--count]);
         }
@@ -192,7 +212,7 @@ static int worker_init(PyObject *object, PyObject *args, PyObject *kwargs) {
         PyErr_SetString(PyExc_RuntimeError, "Worker.__init__() called twice");
         return -1;
     }
-    if (worker_args_read(&read, state->loop_type, args, kwargs) < 0) {
+    if (worker_args_read(&read, state, args, kwargs) < 0) {
         return -1;
     }
     return make(self, state, &read);
@@ -254,7 +274,7 @@ static bool close_all(struct worker *self) {
     py_loop_part(self->loop, &self->resident);
     loop_sweep(loop);
     server_release(&self->server);
-    transport_uv_release(&self->transport);
+    close_transport(self);
     self->kind->release(self);
     return true;
 }
@@ -373,6 +393,30 @@ static PyObject *worker_close(PyObject *object, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
+static PyObject *worker_renew_tls(PyObject *object, PyObject *context) {
+    struct worker *self = (struct worker *)object;
+    struct state *state = PyType_GetModuleState(Py_TYPE(object));
+    if (!self->tls || !state->tls_type || !PyObject_TypeCheck(context, state->tls_type)) {
+        PyErr_SetString(PyExc_TypeError,
+                        self->tls ? "a TlsContext is wanted" : "the worker does not speak TLS");
+        return NULL;
+    }
+    worker_tls_renew(self->tls, context);
+    Py_RETURN_NONE;
+}
+
+static PyObject *worker_add_ticket_key(PyObject *object, PyObject *key) {
+    struct worker *self = (struct worker *)object;
+    if (!self->tls) {
+        PyErr_SetString(PyExc_TypeError, "the worker does not speak TLS");
+        return NULL;
+    }
+    if (worker_tls_add_key(self->tls, key) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 /* Puts one number into a dict; after a failure, nothing. */
 struct counting {
     PyObject *dict;
@@ -404,6 +448,7 @@ static PyObject *worker_counters(PyObject *object, PyObject *unused) {
 #define X(name) count(&totals, #name, self->server.counters.name);
         SERVER_TOTALS(X)
 #undef X
+        worker_tls_count(self->tls, count, &totals);
         for (int why = 0; why < CLOSE_COUNT; why++) {
             count(&closed, close_why_name((enum close_why)why), self->server.counters.closed[why]);
         }
@@ -438,6 +483,10 @@ static PyMethodDef worker_methods[] = {
      PyDoc_STR("cancel()\n--\n\nCancel the tasks of calls that are not over; says how many.")},
     {"close", worker_close, METH_NOARGS,
      PyDoc_STR("close()\n--\n\nStop at once and let go of the loop.")},
+    {"renew_tls", worker_renew_tls, METH_O,
+     PyDoc_STR("renew_tls(context)\n--\n\nNegotiate with `context` from now on.")},
+    {"add_ticket_key", worker_add_ticket_key, METH_O,
+     PyDoc_STR("add_ticket_key(key)\n--\n\nSeal session tickets with `key` from now on.")},
     {"counters", worker_counters, METH_NOARGS,
      PyDoc_STR("counters()\n--\n\nTotals, live C objects and reasons to close, by name.")},
     {NULL, NULL, 0, NULL},
@@ -446,7 +495,8 @@ static PyMethodDef worker_methods[] = {
 static PyType_Slot worker_slots[] = {
     {Py_tp_doc,
      PyDoc_STR("Worker(app, sockets, *, interface='wsgi', loop=None, tasks=None, state=None, "
-               "root_path='', stopped=None, wakeup_fd=-1, access_log_fd=-1, multiprocess=False, "
+               "root_path='', stopped=None, tls=None, ticket_keys=(), wakeup_fd=-1, "
+               "access_log_fd=-1, multiprocess=False, "
                "**options)\n--\n\nWhat one loop serves.")},
     {Py_tp_new, worker_new},
     {Py_tp_init, worker_init},

@@ -8,6 +8,7 @@
 #include "ext/loop.h"
 #include "ext/state.h"
 #include "ext/tasks.h"
+#include "ext/tls.h"
 #include "ext/worker_args.h"
 #include "gateway/asgi.h"
 #include "gateway/wsgi.h"
@@ -56,7 +57,8 @@ struct worker {
     struct py_loop *loop; /* owned */
     bool owns_loop;
     struct resident resident;
-    struct transport_uv transport;
+    struct transport_uv sockets;
+    struct worker_tls *tls; /* over them; NULL: none */
     struct server server;
     const struct worker_gateway *kind;
     union {

@@ -90,15 +90,24 @@ static int take_options(PyObject *rest, struct options *options) {
     return 0;
 }
 
-static int take_all(struct worker_args *read, PyTypeObject *loop_type, PyObject *rest) {
+/* A TlsContext; in a build without TLS there is none, and whatever is given is refused later. */
+static int take_tls(PyObject *rest, const struct state *state, struct worker_args *read) {
+    int failed = state->tls_type ? take_object(rest, "tls", state->tls_type, &read->tls)
+                                 : take(rest, "tls", &read->tls);
+    return failed < 0 || take(rest, "ticket_keys", &read->ticket_keys) < 0 ? -1 : 0;
+}
+
+static int take_all(struct worker_args *read, const struct state *state, PyObject *rest) {
     PyObject *loop;
     if (take_text(rest, "interface", &read->interface) < 0 ||
-        take_object(rest, "loop", loop_type, &loop) < 0 || take(rest, "tasks", &read->tasks) < 0 ||
+        take_object(rest, "loop", state->loop_type, &loop) < 0 ||
+        take(rest, "tasks", &read->tasks) < 0 ||
         take_object(rest, "state", &PyDict_Type, &read->state) < 0 ||
         take_callable(rest, "stopped", &read->stopped) < 0 ||
         take_text(rest, "root_path", &read->root_path) < 0 ||
         take_descriptor(rest, "wakeup_fd", &read->wakeup_fd) < 0 ||
         take_descriptor(rest, "access_log_fd", &read->access_log_fd) < 0 ||
+        take_tls(rest, state, read) < 0 ||
         take_bool(rest, "multiprocess", &read->multiprocess) < 0) {
         return -1;
     }
@@ -106,7 +115,7 @@ static int take_all(struct worker_args *read, PyTypeObject *loop_type, PyObject 
     return take_options(rest, &read->options);
 }
 
-int worker_args_read(struct worker_args *read, PyTypeObject *loop_type, PyObject *args,
+int worker_args_read(struct worker_args *read, const struct state *state, PyObject *args,
                      PyObject *kwargs) {
     *read = (struct worker_args){
         .interface = "wsgi", .root_path = "", .wakeup_fd = -1, .access_log_fd = -1};
@@ -118,7 +127,7 @@ int worker_args_read(struct worker_args *read, PyTypeObject *loop_type, PyObject
         return -1;
     }
     PyObject *rest = kwargs ? PyDict_Copy(kwargs) : PyDict_New();
-    int result = rest ? take_all(read, loop_type, rest) : -1;
+    int result = rest ? take_all(read, state, rest) : -1;
     Py_XDECREF(rest);
     return result;
 }

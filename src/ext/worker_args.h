@@ -6,6 +6,7 @@
 
 #include "ext/loop.h"
 #include "ext/options.h"
+#include "ext/state.h"
 #include "gateway/py_compat.h"
 
 /* Python objects: [borrowed] from the call's arguments; NULL where they are not given or None. */
@@ -17,6 +18,8 @@ struct worker_args {
     PyObject *tasks;
     PyObject *state;
     PyObject *stopped;
+    PyObject *tls;         /* a TlsContext */
+    PyObject *ticket_keys; /* a sequence */
     const char *root_path;
     int wakeup_fd; /* -1: none */
     int access_log_fd;
@@ -25,7 +28,7 @@ struct worker_args {
 };
 
 /* 0, or -1 with an exception. */
-int worker_args_read(struct worker_args *read, PyTypeObject *loop_type, PyObject *args,
+int worker_args_read(struct worker_args *read, const struct state *state, PyObject *args,
                      PyObject *kwargs);
 
 /* [gives] duplicates of the listening sockets, each to be closed, in PyMem's memory; NULL with an

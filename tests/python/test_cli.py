@@ -11,7 +11,7 @@ from harness import APP, freastal, running
 
 import freastal as package
 from freastal import cli
-from freastal.config import OPTIONS, Kind, Option
+from freastal.options import OPTIONS, Kind, Option
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def test_help(capsys: pytest.CaptureFixture[str], flag: str) -> None:
 def test_a_wrong_value_is_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str], row: Option
 ) -> None:
-    wrong = "" if row.kind is Kind.TEXT else "wrong"
+    wrong = "" if row.kind in (Kind.TEXT, Kind.TEXTS) else "wrong"
     assert cli.main([f"{row.flag}={wrong}", "app:app"]) == 2
     line = f"freastal: wrong value for {row.flag}: {wrong!r} (allowed: {row.allowed})\n"
     assert capsys.readouterr() == ("", line)
@@ -52,7 +52,7 @@ def test_a_wrong_value_is_one_line_and_exit_code_2(
 @pytest.mark.parametrize(
     "row",
     # Any other text is allowed, and an empty variable is not set.
-    [row for row in OPTIONS.values() if row.kind is not Kind.TEXT or row.choices],
+    [row for row in OPTIONS.values() if row.kind not in (Kind.TEXT, Kind.TEXTS) or row.choices],
     ids=lambda row: row.name,
 )
 def test_a_wrong_variable_is_named(

@@ -9,10 +9,22 @@ import pytest
 
 from freastal import _core, config
 from freastal.addresses import TcpAddress, UnixAddress, parse_address
-from freastal.config import OPTIONS, Config, ConfigError, Kind, Option, parse_target
+from freastal.config import Config, ConfigError, parse_target
+from freastal.options import OPTIONS, Kind, Option
 
 ROWS = list(OPTIONS.values())
 ADDRESS_OPTIONS = {"bind", "host", "port", "uds"}
+
+FIELDS = {"host": "bind", "port": "bind", "uds": "bind"}
+
+COMPANIONS = {
+    "keyfile": ["--certfile", "c"],
+    "keyfile_password": ["--certfile", "c"],
+    "ocsp_file": ["--certfile", "c"],
+    "client_ca": ["--certfile", "c", "--client-verify", "required"],
+    "client_verify": ["--certfile", "c", "--client-ca", "a"],
+}
+"""What an option cannot be without."""
 
 WRONG_TEXTS = {
     Kind.TEXT: ["a\nb", "\x1b[2J"],
@@ -28,6 +40,7 @@ WRONG_TEXTS = {
         *["", "host", "host:", "h:x", "h:65536", "h:-1", "::1:80", "[h]:80", "unix:"],
         *["a\nb:80", "unix:a\x7fb"],
     ],
+    Kind.TEXTS: ["a\nb", "\x1b[2J"],
 }
 
 WRONG_VALUES: dict[Kind, list[object]] = {
@@ -38,12 +51,14 @@ WRONG_VALUES: dict[Kind, list[object]] = {
     Kind.MODE: ["660", -1, 0o1000],
     Kind.PATH: ["", "api", 1, b"/api", "/\0"],
     Kind.ADDRESSES: [[], 80, ["host"], [80], [None], [b"h:1"], "unix:"],
+    Kind.TEXTS: ["", [], 1, [""], [1], ["a", "a\0b"], b"a"],
 }
 
 
 def wrong_texts(row: Option) -> list[str]:
     if row.choices:
-        return ["", "nothing", row.choices[0].upper()]
+        first = row.choices[0]
+        return ["", "nothing", first + " "] + ([first.upper()] if first.upper() != first else [])
     if row.kind in (Kind.INT, Kind.SECONDS):
         beyond = [f"{row.maximum + 1:.0f}"]
         below = [f"{row.minimum - 1:.0f}"]
@@ -76,7 +91,8 @@ class TestTable:
     @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
     def test_defaults_are_allowed_and_survive_being_written(self, row: Option) -> None:
         if row.default in ("", ()):
-            assert row.name in {*ADDRESS_OPTIONS, "root_path"}
+            optional = {"root_path", "client_ca", "tls_ciphers", "tls_ciphersuites"}
+            assert row.kind is Kind.TEXTS or row.name in ADDRESS_OPTIONS | optional
         else:
             assert row.check(row.default, "") == row.default
             assert row.read(row.text_of(row.default), "") == row.default
@@ -128,13 +144,15 @@ class TestPrecedence:
                 "uds": ("a", "b"),
             }[row.name]
             flags = [row.flag, second]
+        elif row.name == "client_verify":
+            first, flags = "optional", [row.flag, "required"]
         elif row.kind is Kind.SWITCH:
             first = "off" if row.default else "on"
             flags = [row.flag if row.default else f"--no-{row.flag[2:]}"]
         elif row.choices:
             first, second = row.choices[-1], row.choices[0]
             flags = [row.flag, second]
-        elif row.kind is Kind.TEXT:
+        elif row.kind in (Kind.TEXT, Kind.TEXTS):
             first, flags = "a", [row.flag, "b"]
         elif row.kind is Kind.PATH:
             first, flags = "/a", [row.flag, "/b"]
@@ -142,8 +160,10 @@ class TestPrecedence:
             first = row.text_of(type(row.default)(row.maximum))
             flags = [row.flag, row.text_of(type(row.default)(row.minimum))]
         environ = {row.variables[0]: first}
-        from_environment = combine([], environ)
-        assert from_environment != combine()
+        others = COMPANIONS.get(row.name, [])
+        from_environment = combine(others, environ)
+        assert getattr(from_environment, FIELDS.get(row.name, row.name)) != row.default
+        flags = flags + others
         assert combine(flags, environ) == combine(flags) != from_environment
 
     def test_an_empty_variable_is_not_set(self) -> None:
@@ -232,6 +252,60 @@ class TestAddresses:
     ) -> None:
         with pytest.raises(ConfigError) as error:
             combine(arguments, environ)
+        assert all(name in one_line(error) for name in names)
+
+
+class TestTls:
+    def test_repeated_in_the_environment_by_commas(self) -> None:
+        found = combine([], {"FREASTAL_CERTFILE": "a, b", "FREASTAL_KEYFILE": "c,d"})
+        assert (found.certfile, found.keyfile) == (("a", "b"), ("c", "d"))
+        assert found.secure
+
+    def test_one_text_is_a_list_of_one(self) -> None:
+        found = config.resolve(config.from_keywords({"certfile": "a", "keyfile": ["b"]}))
+        assert (found.certfile, found.keyfile) == (("a",), ("b",))
+
+    @pytest.mark.parametrize(
+        ("alias", "flag"),
+        [
+            ("--ssl-certfile", "--certfile"),
+            ("--ssl-keyfile", "--keyfile"),
+            ("--ssl-keyfile-password", "--keyfile-password"),
+        ],
+    )
+    def test_names_of_others(self, alias: str, flag: str) -> None:
+        other = ["--certfile", "c"] if flag != "--certfile" else []
+        assert combine([alias, "a", *other]) == combine([flag, "a", *other])
+
+    def test_one_password_is_for_all_keys(self) -> None:
+        found = combine(["--certfile=a", "--certfile=b", "--keyfile-password=p"])
+        assert found.keyfile_password == ("p",)
+
+    @pytest.mark.parametrize(
+        ("arguments", "names"),
+        [
+            (["--keyfile=a"], ["--keyfile is given 1 times", "--certfile 0 times"]),
+            (
+                ["--certfile=a", "--certfile=b", "--keyfile=c"],
+                ["--keyfile is given 1", "--certfile 2"],
+            ),
+            (
+                ["--certfile=a", "--ocsp-file=b", "--ocsp-file=c"],
+                ["--ocsp-file is given 2", "--certfile 1"],
+            ),
+            (["--keyfile-password=p"], ["--keyfile-password is given 1", "--certfile 0"]),
+            (
+                [*["--certfile=a"] * 3, *["--keyfile-password=p"] * 2],
+                ["--keyfile-password is given 2", "--certfile 3"],
+            ),
+            (["--client-ca=a"], ["--client-ca", "--certfile"]),
+            (["--client-ca=a", "--certfile=b"], ["--client-verify is none", "optional"]),
+            (["--client-verify=optional"], ["--client-verify is optional", "--client-ca"]),
+        ],
+    )
+    def test_what_does_not_go_together(self, arguments: list[str], names: list[str]) -> None:
+        with pytest.raises(ConfigError) as error:
+            combine(arguments)
         assert all(name in one_line(error) for name in names)
 
 

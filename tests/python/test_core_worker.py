@@ -19,7 +19,7 @@ import pytest
 from core_harness import PATIENCE, TEXT, Environ, StartResponse, listen, serving, settle
 
 from freastal import _core
-from freastal.config import OPTIONS, Kind
+from freastal.options import OPTIONS, Kind
 
 
 def hello(environ: Environ, start_response: StartResponse) -> list[bytes]:

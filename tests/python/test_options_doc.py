@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from freastal.config import OPTIONS
+from freastal.options import OPTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import types
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from harness import APP, script
 
 import freastal
 from freastal import _core, keywords, server
-from freastal.config import OPTIONS, ConfigError, Kind
+from freastal.config import ConfigError
+from freastal.options import OPTIONS, Kind
 
 TYPES: dict[Kind, Any] = {
     Kind.TEXT: str,
@@ -42,8 +44,8 @@ def test_the_keywords_are_the_table() -> None:
     assert hints.keys() == OPTIONS.keys()
     for name, row in OPTIONS.items():
         members = set(typing.get_args(hints[name])) - {types.NoneType}
-        if row.kind is Kind.ADDRESSES:
-            assert str in members
+        if row.kind.repeats:
+            assert members == {str, Sequence[str]}
         else:
             assert members == {TYPES[row.kind]}
 

@@ -1,0 +1,493 @@
+"""The table of options: their names, kinds, defaults and words, and how one value is read.
+
+Used by :mod:`freastal.config`, which puts values together, and by ``docs/OPTIONS.md``. A new option
+is a row in :data:`GROUPS` and a field of :class:`freastal.config.Config`.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from freastal.addresses import FORMS, Address, has_control, parse_address
+
+__all__ = ["GROUPS", "OPTIONS", "ConfigError", "Kind", "Option"]
+
+DAY = 86400.0
+
+
+class ConfigError(ValueError):
+    """A wrong value of an option; its text is one line, made for the user."""
+
+
+class Kind(enum.Enum):
+    """What sort of value an option takes."""
+
+    TEXT = enum.auto()
+    INT = enum.auto()
+    SECONDS = enum.auto()
+    SWITCH = enum.auto()
+    MODE = enum.auto()  # file permissions: an int, octal where it is text
+    PATH = enum.auto()  # the beginning of a URL's path; without its slash at the end
+    ADDRESSES = enum.auto()  # a tuple of addresses; repeated on the command line
+    TEXTS = enum.auto()  # a tuple of texts; likewise
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it is a tuple: repeated on the command line, by commas in the environment."""
+        return self in (Kind.ADDRESSES, Kind.TEXTS)
+
+
+NUMBERS = {
+    Kind.INT: re.compile(r"[0-9]+"),
+    Kind.SECONDS: re.compile(r"[0-9]*\.?[0-9]+"),
+    Kind.MODE: re.compile(r"[0-7]+"),
+}
+"""How numbers are written: Python alone would take 1_0, +1 and the digits of every script."""
+
+SWITCH_WORDS = {"1": True, "true": True, "yes": True, "on": True} | {
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One row of the table: an option's names, its values and its words."""
+
+    name: str
+    """Keyword of ``serve`` and field of ``Config``; the flag and the variable follow from it."""
+    kind: Kind
+    default: Any
+    help: str
+    """A phrase without a capital and a full stop."""
+    short: str = ""
+    """A one-letter flag as well."""
+    aliases: tuple[str, ...] = ()
+    """Flags of other tools for the same."""
+    other_variables: tuple[str, ...] = ()
+    """Variables of other tools that are read when ours is not set."""
+    minimum: float = 0
+    maximum: float = 0
+    choices: tuple[str, ...] = ()
+    metavar: str = ""
+    core: bool = False
+    """Passed on to ``_core.Worker``, whose table holds the same row."""
+    interface: str = ""
+    """Means something to applications of this interface only."""
+
+    @property
+    def flag(self) -> str:
+        """The long flag."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that are read, the strongest first."""
+        return (f"FREASTAL_{self.name.upper()}", *self.other_variables)
+
+    @property
+    def words(self) -> str:
+        """The help, and whom it is for."""
+        return f"{self.help} ({self.interface.upper()} only)" if self.interface else self.help
+
+    @property
+    def allowed(self) -> str:
+        """What values there are, in words."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        return {
+            Kind.TEXT: "a text that is not empty, without control characters",
+            Kind.INT: f"a whole number from {self.minimum:.0f} to {self.maximum:.0f}",
+            Kind.SECONDS: f"seconds from {self.minimum:g} to {self.maximum:g}",
+            Kind.SWITCH: "one of " + ", ".join(SWITCH_WORDS),
+            Kind.MODE: "an octal mode from 0 to 777",
+            Kind.PATH: "a path that begins with /, without control characters",
+            Kind.ADDRESSES: FORMS,
+            Kind.TEXTS: "texts that are not empty, without control characters",
+        }[self.kind]
+
+    def text_of(self, value: Any) -> str:
+        """Write a value as the command line takes it."""
+        if self.kind is Kind.MODE:
+            return f"{value:o}"
+        if self.kind is Kind.SWITCH:
+            return "on" if value else "off"
+        if self.kind.repeats:
+            return ", ".join(map(str, value))
+        return f"{value:g}" if self.kind is Kind.SECONDS else str(value)
+
+    def read(self, text: str, where: str) -> Any:
+        """Turn the text of a flag or a variable into a value.
+
+        :param where: how the user wrote the option, for the message.
+        :raises ConfigError: it is not allowed.
+        """
+        value: Any = text
+        if self.kind in NUMBERS and not NUMBERS[self.kind].fullmatch(text):
+            self._refuse(text, where)
+        try:
+            if self.kind is Kind.INT:
+                value = int(text)
+            elif self.kind is Kind.SECONDS:
+                value = float(text)
+            elif self.kind is Kind.MODE:
+                value = int(text, 8)
+            elif self.kind is Kind.SWITCH:
+                value = SWITCH_WORDS[text.lower()]
+        except (ValueError, KeyError):
+            self._refuse(text, where)
+        return self.check(value, where, shown=text)
+
+    def check(self, value: Any, where: str, shown: object = None) -> Any:
+        """Check a value that is not text any more; gives it back in its final type.
+
+        :param shown: what to show as the value in the message, where that is not the value.
+        :raises ConfigError: it is not allowed.
+        """
+        shown = value if shown is None else shown
+        if self.kind is Kind.SWITCH:
+            return value if isinstance(value, bool) else self._refuse(shown, where)
+        if self.kind is Kind.TEXT:
+            good = isinstance(value, str) and value and not has_control(value)
+            if not good or (self.choices and value not in self.choices):
+                self._refuse(shown, where)
+            return value
+        if self.kind is Kind.PATH:
+            if not isinstance(value, str) or not value.startswith("/") or has_control(value):
+                self._refuse(shown, where)
+            return value.rstrip("/")
+        if self.kind.repeats:
+            return self._check_each(value, where)
+        number = int | float if self.kind is Kind.SECONDS else int
+        if isinstance(value, bool) or not isinstance(value, number):
+            self._refuse(shown, where)
+        if not self.minimum <= value <= self.maximum:  # also refuses NaN
+            self._refuse(shown, where)
+        return float(value) if self.kind is Kind.SECONDS else value
+
+    def _check_each(self, value: Any, where: str) -> tuple[Any, ...]:
+        texts = [value] if isinstance(value, str) else value
+        if not isinstance(texts, Sequence) or isinstance(texts, bytes) or not texts:
+            self._refuse(value, where)
+        read = self._address if self.kind is Kind.ADDRESSES else self._text
+        return tuple(read(text, where) for text in texts)
+
+    def _text(self, text: Any, where: str) -> str:
+        if not isinstance(text, str) or not text or has_control(text):
+            self._refuse(text, where)
+        return text
+
+    def _address(self, text: Any, where: str) -> Address:
+        try:
+            return parse_address(text)
+        except (ValueError, TypeError, AttributeError):
+            self._refuse(text, where)
+
+    def _refuse(self, value: object, where: str) -> NoReturn:
+        raise ConfigError(f"wrong value for {where}: {value!r} (allowed: {self.allowed})")
+
+
+def _limit(
+    name: str, default: int, minimum: int, maximum: int, words: str, interface: str = ""
+) -> Option:
+    return Option(
+        name,
+        Kind.INT,
+        default,
+        words,
+        minimum=minimum,
+        maximum=maximum,
+        metavar="N",
+        core=True,
+        interface=interface,
+    )
+
+
+def _seconds(
+    name: str, default: float, words: str, *, core: bool = True, interface: str = ""
+) -> Option:
+    return Option(
+        name,
+        Kind.SECONDS,
+        default,
+        words,
+        minimum=0,
+        maximum=DAY,
+        metavar="SECONDS",
+        core=core,
+        interface=interface,
+    )
+
+
+def _files(name: str, words: str, metavar: str = "FILE") -> Option:
+    alias = "--ssl-" + name.replace("_", "-")
+    return Option(name, Kind.TEXTS, (), words, aliases=(alias,), metavar=metavar)
+
+
+GROUPS: Mapping[str, tuple[Option, ...]] = {
+    "Addresses": (
+        Option(
+            "bind",
+            Kind.ADDRESSES,
+            (),
+            f"listen here: {FORMS}; repeatable, in the environment separated by commas",
+            short="-b",
+            metavar="ADDRESS",
+        ),
+        Option(
+            "host",
+            Kind.TEXT,
+            "127.0.0.1",
+            "listen on this name or address; with --port short for one --bind",
+            metavar="HOST",
+        ),
+        Option(
+            "port",
+            Kind.INT,
+            8000,
+            "listen on this port; 0 takes a free one",
+            maximum=65535,
+            metavar="PORT",
+        ),
+        Option(
+            "uds", Kind.TEXT, "", "listen on this unix socket, as --bind unix:PATH", metavar="PATH"
+        ),
+        Option(
+            "uds_permissions",
+            Kind.MODE,
+            0o666,
+            "permissions of unix sockets; who reaches one is best decided by its directory",
+            maximum=0o777,
+            metavar="MODE",
+        ),
+        Option(
+            "backlog",
+            Kind.INT,
+            2048,
+            "connections that may wait in the kernel to be accepted, on each socket",
+            minimum=1,
+            maximum=2**31 - 1,
+            metavar="N",
+        ),
+    ),
+    "Processes": (
+        Option(
+            "workers",
+            Kind.INT,
+            1,
+            "worker processes",
+            short="-w",
+            other_variables=("WEB_CONCURRENCY",),
+            minimum=1,
+            maximum=1024,
+            metavar="N",
+        ),
+        Option(
+            "threads",
+            Kind.INT,
+            1,
+            "threads a worker that call the application; with 1 the worker's loop calls it itself",
+            minimum=1,
+            maximum=1024,
+            metavar="N",
+            core=True,
+            interface="wsgi",
+        ),
+        _seconds(
+            "timeout_graceful_shutdown",
+            30,
+            "how long requests in flight may take to finish when the server stops",
+            core=False,
+        ),
+    ),
+    "Application": (
+        Option(
+            "interface",
+            Kind.TEXT,
+            "auto",
+            "how the application is called: wsgi, asgi (version 3), or auto to see by itself",
+            choices=("auto", "wsgi", "asgi"),
+            metavar="NAME",
+        ),
+        Option(
+            "app_dir",
+            Kind.TEXT,
+            ".",
+            "look for the application's module in this directory first",
+            metavar="DIRECTORY",
+        ),
+        Option(
+            "factory",
+            Kind.SWITCH,
+            False,
+            "the attribute is no application: called without arguments, it makes one",
+        ),
+        Option(
+            "root_path",
+            Kind.PATH,
+            "",
+            "the path under which a proxy shows the application, for URLs that it makes",
+            metavar="PATH",
+            interface="asgi",
+        ),
+        Option(
+            "lifespan",
+            Kind.TEXT,
+            "auto",
+            "the lifespan protocol: on, off, or auto to go on where the application has none",
+            choices=("auto", "on", "off"),
+            metavar="MODE",
+            interface="asgi",
+        ),
+        Option(
+            "loop",
+            Kind.TEXT,
+            "auto",
+            "the event loop: asyncio, which the core turns itself (auto), or uvloop on top of it",
+            choices=("auto", "asyncio", "uvloop"),
+            metavar="NAME",
+            interface="asgi",
+        ),
+    ),
+    "Logs": (
+        Option(
+            "log_level",
+            Kind.TEXT,
+            "info",
+            "log this and worse to standard error: debug, info, warning, error or critical",
+            choices=("debug", "info", "warning", "error", "critical"),
+            metavar="LEVEL",
+        ),
+        Option("access_log", Kind.SWITCH, False, "log each request to standard output"),
+    ),
+    "TLS": (
+        _files("certfile", "a certificate with its chain, in PEM; repeatable, chosen by the name"),
+        _files("keyfile", "its key, in PEM, once for each --certfile; else in that very file"),
+        _files(
+            "keyfile_password",
+            "the password of an encrypted key, once for all or for each --certfile",
+            "PASSWORD",
+        ),
+        _files("ocsp_file", "an OCSP response in DER to staple, once for each --certfile"),
+        Option(
+            "tls_min_version",
+            Kind.TEXT,
+            "1.2",
+            "the oldest version of TLS that is spoken",
+            choices=("1.2", "1.3"),
+            metavar="VERSION",
+        ),
+        Option(
+            "tls_ciphers",
+            Kind.TEXT,
+            "",
+            "suites of TLS 1.2, as OpenSSL writes them; else those with forward secrecy and AEAD",
+            aliases=("--ssl-ciphers",),
+            metavar="LIST",
+        ),
+        Option(
+            "tls_ciphersuites",
+            Kind.TEXT,
+            "",
+            "suites of TLS 1.3, as OpenSSL writes them; else all",
+            metavar="LIST",
+        ),
+        Option(
+            "client_ca",
+            Kind.TEXT,
+            "",
+            "authorities, in PEM, whose certificates clients may show",
+            aliases=("--ssl-ca-certs",),
+            metavar="FILE",
+        ),
+        Option(
+            "client_verify",
+            Kind.TEXT,
+            "none",
+            "whether clients are asked for a certificate, and must have one that --client-ca knows",
+            choices=("none", "optional", "required"),
+            metavar="MODE",
+        ),
+        _limit(
+            "limit_handshakes",
+            256,
+            1,
+            2**20,
+            "TLS handshakes of a worker at once; others wait their turn",
+        ),
+        _seconds("timeout_handshake", 10, "from accepting to the end of the handshake; 0: off"),
+    ),
+    "Limits": (
+        _limit("limit_request_line", 8192, 64, 2**20, "bytes of a request line, else status 414"),
+        _limit("limit_request_head", 65536, 256, 2**20, "bytes of a request's head, else 431"),
+        _limit("limit_request_fields", 100, 1, 32768, "header fields of a request, else 431"),
+        _limit("limit_request_body", 0, 0, 2**50, "bytes of a request body, else 413; 0: no limit"),
+        _limit(
+            "limit_connections",
+            0,
+            0,
+            2**20,
+            "connections a worker; at the limit it stops accepting; 0: no limit",
+        ),
+    ),
+    "Time-outs": (
+        _seconds(
+            "timeout_headers",
+            30,
+            "from accepting to a whole request head, else status 408; 0: off",
+        ),
+        _seconds("timeout_body", 60, "how long a request body may make no progress; 0: off"),
+        _seconds("timeout_keep_alive", 75, "how long to wait for the next request; 0: off"),
+        _seconds("timeout_write", 60, "how long a response may make no progress; 0: off"),
+    ),
+    "WebSocket": (
+        _limit(
+            "ws_max_size",
+            16 * 2**20,
+            0,
+            2**50,
+            "bytes of a message, inflated, else close code 1009; 0: no limit",
+            "asgi",
+        ),
+        _limit(
+            "ws_max_queue",
+            32,
+            1,
+            65536,
+            "messages that may wait for the application before reading stops",
+            "asgi",
+        ),
+        _seconds(
+            "ws_ping_interval",
+            20,
+            "time from the accept, or a pong, to the next ping; 0: off",
+            interface="asgi",
+        ),
+        _seconds(
+            "ws_ping_timeout",
+            20,
+            "how long a client may be silent after a ping before it counts as gone (while output "
+            "waits for it, --timeout-write decides); 0: off",
+            interface="asgi",
+        ),
+        Option(
+            "ws_per_message_deflate",
+            Kind.SWITCH,
+            True,
+            "compress messages where the client offers it",
+            maximum=1,
+            core=True,
+            interface="asgi",
+        ),
+    ),
+}
+"""The table, by the headings under which help and documents show it."""
+
+OPTIONS: Mapping[str, Option] = {row.name: row for rows in GROUPS.values() for row in rows}
+"""All rows by name."""
