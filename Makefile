@@ -16,12 +16,12 @@ SOURCES := $(shell find src freastal -name '*.[ch]' -o -name '*.def' -o -name '*
     -name '*.pyi' -o -name meson.build) meson.build meson_options.txt pyproject.toml
 
 .PHONY: help serve test bench bench-parser build check unit sanitize fuzz cross python-tests \
-    asan-tests conformance format clean
+    asan-tests tls-tests conformance format clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 	@echo "make unit, sanitize, fuzz, cross, python-tests, asan-tests, check: parts of make test"
-	@echo "make bench-parser, format, clean"
+	@echo "make tls-tests, conformance, bench-parser, format, clean"
 
 # --- set-up: each step leaves a stamp, so that the second time is quick ---
 
@@ -98,6 +98,10 @@ python-tests: $(VENV)/.installed $(VENV)/.test-tools
 # The end-to-end tests once more over an extension with ASan and UBSan.
 asan-tests: $(VENV)/.installed $(VENV)/.test-tools
 	tools/asan-tests.sh $(VENV)
+
+# The end-to-end tests once more, those of one transport over TLS. TESTS: as above.
+tls-tests: $(VENV)/.installed $(VENV)/.test-tools
+	TEST_TRANSPORT=tls $(BIN)/pytest -n 3 tests/e2e -k "not unix" $(TESTS)
 
 # CONFORMANCE: options for tests/conformance/run.py, as --cases '6.*'.
 conformance: $(VENV)/.installed

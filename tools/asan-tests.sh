@@ -12,4 +12,4 @@ site="$venv/asan"
 # memory measure what the process takes, which here is mostly the sanitizer's.
 PYTHONPATH="$PWD/$site" PYTHONMALLOC=malloc FREASTAL_PRELOAD="$(cc -print-file-name=libasan.so)" \
     ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-    "$venv/bin/pytest" -n 3 tests/e2e -m "not slow" -k "tcp-1w"
+    "$venv/bin/pytest" -n 3 tests/e2e -m "not slow" -k "tcp-1w or tls-1w"

@@ -15,6 +15,9 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
+
+from .tls_socket import TlsSocket
 
 PATIENCE = 20.0
 """Seconds that a test waits for something that must come; never part of what is asserted."""
@@ -28,6 +31,7 @@ _DATE = re.compile(
 )
 
 Headers = Iterable[tuple[str, str]]
+Socket = socket.socket | TlsSocket
 
 
 class ProtocolError(AssertionError):
@@ -108,11 +112,18 @@ def chunked(pieces: Iterable[bytes], trailers: bytes = b"") -> bytes:
     return coded + b"0\r\n" + trailers + b"\r\n"
 
 
+def readable(sock: Socket, seconds: float) -> bool:
+    """Whether there is something to read, or an end, within that time."""
+    if isinstance(sock, TlsSocket):
+        return sock.readable(seconds)
+    return bool(select.select([sock], [], [], seconds)[0])
+
+
 class Client:
     """One connection. Used as a context, it also checks that nothing was left to read."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
+    def __init__(self, sock: Socket) -> None:
+        self.sock: Any = sock
         self.sock.settimeout(PATIENCE)
         self.buffer = bytearray()
         self.ended = False
@@ -165,7 +176,7 @@ class Client:
     def reset(self) -> None:
         """Vanishes: a RST on TCP, pending bytes thrown away."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
+        (self.sock.abort if isinstance(self.sock, TlsSocket) else self.sock.close)()
 
     def exchange(self, data: bytes, method: str = "GET") -> Response:
         """Sends one request and reads its response."""
@@ -254,7 +265,7 @@ class Client:
         """Nothing comes and nothing ends for that long."""
         if self.buffer:
             raise ProtocolError(f"bytes where none were due: {bytes(self.buffer[:200])!r}")
-        if select.select([self.sock], [], [], seconds)[0]:
+        if readable(self.sock, seconds):
             raise ProtocolError(f"woken where silence was due: {self.sock.recv(200)!r}")
 
     # reading
@@ -271,7 +282,7 @@ class Client:
 
     def _take_what_is_there(self) -> None:
         deadline = time.monotonic() + PATIENCE
-        while select.select([self.sock], [], [], 0)[0] and time.monotonic() < deadline:
+        while readable(self.sock, 0) and time.monotonic() < deadline:
             try:
                 if not self._fill():
                     return

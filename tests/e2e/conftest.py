@@ -8,6 +8,7 @@ marked `@pytest.mark.matrix` on all values of `harness.WHOLE`.
 from __future__ import annotations
 
 import itertools
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from .harness import APPS, AXES, TRANSPORTS, WHOLE, Server, Shape, launched, running
+from .harness import APPS, AXES, OWN_TLS, TRANSPORTS, WHOLE, Server, Shape, launched, running
+from .tls_pki import localhost_file
+from .tls_socket import certificate
 from .ws_client import Headers, WebSocket, handshake, switched
 
 Serve = Callable[..., Server]
@@ -26,6 +29,8 @@ OpenSocket = Callable[..., WebSocket]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SHARED] = Shared()
+    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        os.environ[variable] = str(certificate())  # whom real clients trust
     config.addinivalue_line("markers", "slow: takes minutes, or means nothing, under a sanitizer")
     config.addinivalue_line("markers", "matrix(*axes): run on all values of these axes")
 
@@ -68,13 +73,14 @@ class Shared:
         self.stack = ExitStack()
         self.servers: dict[object, Server] = {}
 
-    def get(self, shape: Shape, app: str) -> Server:
+    def get(self, shape: Shape, app: str, *arguments: str) -> Server:
         """The server of that application, as if it had just been started."""
-        if (shape, app) not in self.servers:
+        key = shape, app, arguments
+        if key not in self.servers:
             room = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="fe-")))
-            server = self.stack.enter_context(running(shape, room / "0", app))
-            self.servers[shape, app] = server
-        server = self.servers[shape, app]
+            server = self.stack.enter_context(running(shape, room / "0", app, arguments))
+            self.servers[key] = server
+        server = self.servers[key]
         server.begin()
         return server
 
@@ -144,6 +150,43 @@ def refused(shape: Shape, room: Path) -> Refused:
             return server.whole_log
 
     return start
+
+
+@pytest.fixture
+def serve_tls(room: Path) -> Iterator[Serve]:
+    """As `serve`, with options of TLS of the test's own: `serve_tls(*options, app=, workers=)`."""
+    with ExitStack() as stack:
+        count = itertools.count()
+
+        def start(
+            *arguments: str,
+            app: str = "probe:plain",
+            workers: int = 1,
+            env: dict[str, str] | None = None,
+            line: list[str] | None = None,
+        ) -> Server:
+            directory = room / f"tls-{next(count)}"
+            shape = Shape(OWN_TLS, workers)
+            context = running(shape, directory, app, arguments, env=env, line=line)
+            server = stack.enter_context(context)
+            stack.callback(show_log, server)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def share_tls(request: pytest.FixtureRequest) -> Iterator[Share]:
+    """As `share`, of servers with the certificate `tls_pki.localhost()`."""
+    with ExitStack() as stack:
+
+        def get(app: str) -> Server:
+            shared = request.config.stash[SHARED]
+            server = shared.get(Shape(OWN_TLS), app, "--certfile", localhost_file())
+            stack.callback(show_log, server)
+            return server
+
+        yield get
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .client import PATIENCE, Client
+from .client import PATIENCE, Client, Socket
 from .rules import ROOT
+from .tls_socket import TlsSocket, certificate, client_context
 
 APPS = ROOT / "tests" / "apps"
 
@@ -38,8 +39,8 @@ class Transport:
     started: re.Pattern[str]
     """Finds the address in the block that the server prints at its start."""
     address: Callable[[re.Match[str]], Address]
-    connect: Callable[[Address], socket.socket]
-    arguments: tuple[str, ...] = ()
+    connect: Callable[[Address], Socket]
+    arguments: Callable[[], tuple[str, ...]] = tuple
 
 
 def connect_tcp(address: Address) -> socket.socket:
@@ -48,6 +49,11 @@ def connect_tcp(address: Address) -> socket.socket:
     sock = socket.create_connection(address, PATIENCE)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+def connect_tls(address: Address) -> TlsSocket:
+    """TLS over such a connection."""
+    return TlsSocket(connect_tcp(address), client_context())
 
 
 def connect_unix(address: Address) -> socket.socket:
@@ -62,6 +68,9 @@ def connect_unix(address: Address) -> socket.socket:
         raise
     return sock
 
+
+OWN_TLS = "own-tls"
+"""TLS whose options and handshakes are the test's: `connect` gives a TCP connection."""
 
 TRANSPORTS = {
     row.name: row
@@ -80,6 +89,21 @@ TRANSPORTS = {
             address=lambda match: match[1],
             connect=connect_unix,
         ),
+        Transport(
+            "tls",
+            bind=lambda directory: "127.0.0.1:0",
+            started=re.compile(r"https://(127\.0\.0\.1):(\d+)"),
+            address=lambda match: (match[1], int(match[2])),
+            connect=connect_tls,
+            arguments=lambda: ("--certfile", str(certificate())),
+        ),
+        Transport(
+            OWN_TLS,
+            bind=lambda directory: "127.0.0.1:0",
+            started=re.compile(r"https://(127\.0\.0\.1):(\d+)"),
+            address=lambda match: (match[1], int(match[2])),
+            connect=connect_tcp,
+        ),
     )
 }
 
@@ -88,7 +112,7 @@ TRANSPORTS = {
 class Shape:
     """One point of the matrix."""
 
-    transport: str = "tcp"
+    transport: str = os.environ.get("TEST_TRANSPORT", "tcp")
     workers: int = 1
     threads: int = 1
     loop: str = "auto"
@@ -99,7 +123,7 @@ class Shape:
 
 
 AXES: dict[str, tuple[Any, ...]] = {
-    "transport": tuple(TRANSPORTS),
+    "transport": ("tcp", "unix", "tls"),
     "workers": (1, 2),
     "threads": (1, 4),
     "loop": ("asyncio", "uvloop"),
@@ -118,7 +142,7 @@ def command(shape: Shape, directory: Path, app: str, arguments: Sequence[str]) -
         *("--workers", str(shape.workers)),
         *("--threads", str(shape.threads)),
         *(() if shape.loop == "auto" else ("--loop", shape.loop)),
-        *transport.arguments,
+        *transport.arguments(),
         *arguments,
         app,
     ]
@@ -227,10 +251,15 @@ class Server:
         return Client(TRANSPORTS[self.shape.transport].connect(self.address))
 
     @property
+    def scheme(self) -> str:
+        """http or https."""
+        return "https" if self.shape.transport.endswith("tls") else "http"
+
+    @property
     def url(self) -> str:
         """The base URL, for real clients over TCP."""
         assert isinstance(self.address, tuple)
-        return f"http://{self.address[0]}:{self.address[1]}"
+        return f"{self.scheme}://{self.address[0]}:{self.address[1]}"
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to the server's first process; all that tests send end it."""

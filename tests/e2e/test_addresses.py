@@ -13,11 +13,17 @@ import pytest
 from .client import PATIENCE, Client, request
 from .conftest import Serve
 from .harness import Server, connect_unix
+from .tls_socket import TlsSocket, client_context
 
 
-def connect(host: str, port: int) -> Client:
+def over(server: Server, sock: socket.socket) -> Client:
+    """A client of that server on a connected socket."""
+    return Client(TlsSocket(sock, client_context()) if server.scheme == "https" else sock)
+
+
+def connect(server: Server, host: str, port: int) -> Client:
     """A TCP connection there."""
-    return Client(socket.create_connection((host, port), PATIENCE))
+    return over(server, socket.create_connection((host, port), PATIENCE))
 
 
 def environ(client: Client) -> dict[str, str]:
@@ -40,7 +46,7 @@ needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no addr
 
 def port_of(server: Server, host: str) -> int:
     """The port behind that host in the block at the start."""
-    match = re.search(rf"http://{re.escape(host)}:(\d+)", server.log)
+    match = re.search(rf"{server.scheme}://{re.escape(host)}:(\d+)", server.log)
     assert match is not None, server.log
     return int(match[1])
 
@@ -48,7 +54,7 @@ def port_of(server: Server, host: str) -> int:
 @needs_ipv6
 def test_ipv6(serve: Serve) -> None:
     server = serve("probe:checked", "--bind", "[::1]:0")
-    with connect("::1", port_of(server, "[::1]")) as client:
+    with connect(server, "::1", port_of(server, "[::1]")) as client:
         seen = environ(client)
         assert seen["REMOTE_ADDR"] == "::1"
         assert int(seen["REMOTE_PORT"]) == client.sock.getsockname()[1]
@@ -57,9 +63,10 @@ def test_ipv6(serve: Serve) -> None:
 @needs_ipv6
 def test_dual_stack(serve: Serve) -> None:
     """IPv4 clients of [::] are IPv4 clients to the application."""
-    port = port_of(serve("probe:checked", "--bind", "[::]:0"), "[::]")
+    server = serve("probe:checked", "--bind", "[::]:0")
+    port = port_of(server, "[::]")
     for host in ("127.0.0.1", "::1"):
-        with connect(host, port) as client:
+        with connect(server, host, port) as client:
             assert environ(client)["REMOTE_ADDR"] == host
 
 
@@ -67,7 +74,7 @@ def test_dual_stack(serve: Serve) -> None:
 def test_several_addresses(serve: Serve) -> None:
     server = serve("probe:checked", "--bind", "127.0.0.2:0", "--bind", "127.0.0.3:0")
     for host in ("127.0.0.1", "127.0.0.2", "127.0.0.3"):
-        with connect(host, port_of(server, host)) as client:
+        with connect(server, host, port_of(server, host)) as client:
             seen = environ(client)
             assert (seen["SERVER_NAME"], int(seen["SERVER_PORT"])) == client.sock.getpeername()
 
@@ -76,7 +83,7 @@ def test_several_addresses(serve: Serve) -> None:
 def test_unix_socket_and_tcp_together(serve: Serve, room: Path) -> None:
     path = room / "both"
     server = serve("probe:checked", "--bind", f"unix:{path}")
-    with Client(connect_unix(str(path))) as client, server.connect() as other:
+    with over(server, connect_unix(str(path))) as client, server.connect() as other:
         seen = environ(client)
         assert seen["REMOTE_ADDR"] == ""
         assert seen["SERVER_NAME"]

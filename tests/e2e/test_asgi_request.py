@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .client import Client, chunked, request
+from .client import Client, Socket, chunked, request
 from .conftest import Serve
 from .harness import Server
 
@@ -92,7 +92,7 @@ def test_large_body_comes_in_bounded_messages(asgi: Server) -> None:
     assert answer["largest"] <= 1 << 20
 
 
-def take(sock: socket.socket, block: bytes) -> int:
+def take(sock: Socket, block: bytes) -> int:
     """Sends until nothing has been taken for a while; returns how much was."""
     sock.setblocking(False)
     sent, quiet_since = 0, time.monotonic()

@@ -55,6 +55,7 @@ def test_keys_and_types(asgi: Server) -> None:
     state = scope.pop("state")
     assert (state[0], state[1]["name"]) == ("dict", ["str", "of the lifespan"])
     extensions = scope.pop("extensions")
+    assert (extensions[1].pop("tls", None) is not None) == (asgi.scheme == "https")
     assert extensions == ["dict", {name: ["dict", {}] for name in extensions[1]}]
     assert sorted(extensions[1]) == EXTENSIONS
     assert scope == {
@@ -62,7 +63,7 @@ def test_keys_and_types(asgi: Server) -> None:
         "asgi": ["dict", {"version": ["str", "3.0"], "spec_version": ["str", "2.5"]}],
         "http_version": ["str", "1.1"],
         "method": ["str", "GET"],
-        "scheme": ["str", "http"],
+        "scheme": ["str", asgi.scheme],
         "path": ["str", "/scope"],
         "raw_path": ["bytes", "/scope"],
         "query_string": ["bytes", "a=b&c=%20"],

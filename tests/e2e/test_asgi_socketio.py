@@ -33,6 +33,11 @@ def site(started: Server) -> Server:
     return started
 
 
+def headers_of(site: Server, name: str) -> dict[str, str]:
+    """engineio takes the scheme of its own origin from what a proxy says, and from nothing else."""
+    return {"X-Name": name, "X-Forwarded-Proto": site.scheme}
+
+
 class Guest:
     """A client that keeps what it hears."""
 
@@ -41,7 +46,7 @@ class Guest:
         self.client = socketio.Client()
         self.client.on("said", lambda *said: self.heard.put(said))
         self.client.on("number", self.heard.put)
-        self.client.connect(site.url, {"X-Name": name}, auth=AUTH, transports=transports)
+        self.client.connect(site.url, headers_of(site, name), auth=AUTH, transports=transports)
 
     def call(self, event: str, *data: object) -> Any:
         """What the server answers to an event."""
@@ -86,14 +91,14 @@ def test_rooms_sessions_binary_data_and_tasks(site: Server, transports: list[str
 
 def test_client_that_goes(site: Server) -> None:
     with socketio.SimpleClient() as client:
-        client.connect(site.url, {"X-Name": "a"}, auth=AUTH, transports=["websocket"])
+        client.connect(site.url, headers_of(site, "a"), auth=AUTH, transports=["websocket"])
     site.await_event_of("left: ")
 
 
 def test_refused_connection(site: Server, transports: list[str] | None) -> None:
     client = socketio.Client()
     with pytest.raises(socketio.exceptions.ConnectionError):
-        client.connect(site.url, {"X-Name": "a"}, transports=transports)
+        client.connect(site.url, headers_of(site, "a"), transports=transports)
 
 
 def test_static_files_and_the_other_application(site: Server) -> None:

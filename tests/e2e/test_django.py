@@ -86,12 +86,13 @@ def test_administrator_logs_in_and_works(site: Server) -> None:
         page = session.get(admin + "site_app/note/add/")
         text = f"nötiz {site.shape}"
         form = {"text": text, "csrfmiddlewaretoken": token_in(page.text), "_save": "Save"}
-        page = session.post(page.url, data=form)
+        page = session.post(page.url, data=form, headers={"Referer": admin})
         assert page.url == admin + "site_app/note/"
         assert text in page.text
         assert text in session.get(site.url + "/notes/").json()["notes"]
 
-        page = session.post(admin + "logout/", data={"csrfmiddlewaretoken": token_in(page.text)})
+        form = {"csrfmiddlewaretoken": token_in(page.text)}
+        page = session.post(admin + "logout/", data=form, headers={"Referer": admin})
         assert page.status_code == 200
         assert session.get(admin).url.startswith(admin + "login/")
 
@@ -100,6 +101,7 @@ def test_form_without_its_token_is_refused(site: Server) -> None:
     with requests.Session() as session:
         notes = site.url + "/notes/"
         token = session.get(notes).json()["token"]
+        session.headers["Referer"] = notes  # which Django checks over TLS
         assert session.post(notes, data={"text": "evil"}).status_code == 403
         page = session.post(notes, data={"text": "good"}, headers={"X-CSRFToken": token})
         assert (page.status_code, page.history[0].status_code) == (200, 302)
@@ -123,6 +125,7 @@ def test_upload_and_download(site: Server, size: int) -> None:
             site.url + "/upload/",
             data={"csrfmiddlewaretoken": token, "extra": "ü"},
             files={"file": (f"upload-{size}", content)},
+            headers={"Referer": site.url},
         ).json()
         assert (answer["size"], answer["extra"]) == (size, "ü")
         assert answer["sha256"] == hashlib.sha256(content).hexdigest()

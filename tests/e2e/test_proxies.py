@@ -39,14 +39,14 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         location / {{
-            proxy_pass http://app;
+            proxy_pass {scheme}://app;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-For $remote_addr;
         }}
         location /unbuffered/ {{
-            proxy_pass http://app/;
+            proxy_pass {scheme}://app/;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_request_buffering off;
@@ -69,7 +69,7 @@ frontend front
     default_backend app
 backend app
     http-request set-path %[path,regsub(^/unbuffered/,/)]
-    server app {upstream}
+    server app {upstream} {tls}
 """
 
 
@@ -82,9 +82,13 @@ def free_port() -> int:
 
 @contextmanager
 def proxy(
-    make_command: Callable[[Path], list[str]], template: str, upstream: str, directory: Path
+    make_command: Callable[[Path], list[str]],
+    template: str,
+    upstream: str,
+    scheme: str,
+    directory: Path,
 ) -> Iterator[str]:
-    """The URL of a proxy before that upstream."""
+    """The URL of a proxy before that upstream, to which it speaks http or https."""
     directory.mkdir()
     port = free_port()
     config = directory / "config"
@@ -92,6 +96,8 @@ def proxy(
         template.format(
             directory=directory,
             upstream=upstream,
+            scheme=scheme,
+            tls="ssl verify none" if scheme == "https" else "",
             port=port,
             user=pwd.getpwuid(os.getuid()).pw_name,
             group=grp.getgrgid(os.getgid()).gr_name,
@@ -146,7 +152,10 @@ def test_behind_a_proxy(serve: Serve, room: Path, kind: str) -> None:
     server = serve("probe:plain")
     command, template = {"nginx": (nginx, NGINX), "haproxy": (haproxy, HAPROXY)}[kind]
     upstream = upstream_of(server, kind)
-    with proxy(command, template, upstream, room / "proxy") as url, requests.Session() as session:
+    with (
+        proxy(command, template, upstream, server.scheme, room / "proxy") as url,
+        requests.Session() as session,
+    ):
         ports = set()
         for _ in range(50):
             environ = session.get(url + "/environ", headers={"X-A": "b"}).json()

@@ -21,7 +21,7 @@ def test_scope(asgi: Server) -> None:
     fields = [("Sec-WebSocket-Protocol", "chat, super"), ("Sec-WebSocket-Protocol", "third")]
     with switched(asgi.connect(), handshake("/scope?a=%20", fields)) as ws:
         scope = json.loads(ws.message())[1]
-    if asgi.shape.transport == "tcp":
+    if asgi.shape.transport != "unix":
         assert [kind for kind, _ in scope["client"][1]] == ["str", "int"]
         assert scope["server"][1] == [["str", "127.0.0.1"], ["int", asgi.address[1]]]
     else:
@@ -32,11 +32,12 @@ def test_scope(asgi: Server) -> None:
     assert names[0] == "host"
     assert "sec-websocket-key" in names
     assert scope.pop("state")[1]["name"] == ["str", "of the lifespan"]
+    assert (scope["extensions"][1].pop("tls", None) is not None) == (asgi.scheme == "https")
     assert scope == {
         "type": ["str", "websocket"],
         "asgi": ["dict", {"version": ["str", "3.0"], "spec_version": ["str", "2.5"]}],
         "http_version": ["str", "1.1"],
-        "scheme": ["str", "ws"],
+        "scheme": ["str", asgi.scheme.replace("http", "ws")],
         "path": ["str", "/scope"],
         "raw_path": ["bytes", "/scope"],
         "query_string": ["bytes", "a=%20"],

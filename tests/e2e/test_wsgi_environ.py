@@ -34,7 +34,7 @@ def test_variables_of_every_request(server: Server) -> None:
     assert environ["RAW_URI"] == environ["REQUEST_URI"] == "/environ?a=1&b=%20"
     assert environ["SERVER_SOFTWARE"].startswith("freastal")
     assert environ["wsgi.version"] == [1, 0]
-    assert environ["wsgi.url_scheme"] == "http"
+    assert environ["wsgi.url_scheme"] == server.scheme
     assert environ["wsgi.run_once"] is False
     assert environ["wsgi.input_terminated"] is True
     assert environ["wsgi.multithread"] is (server.shape.threads > 1)
