@@ -1,9 +1,9 @@
-"""User memory of an idle kept-alive connection and an idle WebSocket, for freastal and its peers.
+"""User memory of idle connections: kept-alive, plain and over TLS, and WebSockets.
 
 Opens many connections to one server at a time, has each answered once (a WebSocket: one message
-echoed), and divides by their
-number what the server's process tree has grown by meanwhile. Prints a table and writes
-``bench/out/idle.md`` and ``idle.json``. What each figure means: ``bench/README.md``.
+echoed), and divides by their number what the server's process tree has grown by meanwhile. Prints a
+table and writes ``bench/out/idle.md`` and ``idle.json``. What each figure means:
+``bench/README.md``.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ import time
 from dataclasses import asdict, dataclass
 
 from benchkit import OUT, BenchError
+from benchkit.certificate import make_certificate
 from benchkit.environments import install_system
 from benchkit.machine import facts, tree_memory
-from benchkit.running import HOST, Running, check_answer, free_port, open_echo, serving
+from benchkit.running import Running, check_answer, connect, free_port, open_echo, serving
 from benchkit.servers import SERVERS, Server, choose, chosen_servers
 from benchkit.suites import SUITES, Suite
 from benchkit.tables import aligned, markdown
 
-HELD = tuple(suite for suite in SUITES if suite.name in ("wsgi-500", "websocket-64"))
+HELD = tuple(suite for suite in SUITES if suite.name in ("wsgi-500", "tls-500", "websocket-64"))
 
 WARM_UP = 100
 """Requests before the first look, so that what a server allocates once is there already."""
@@ -67,7 +68,7 @@ def raise_file_limit(connections: int) -> None:
 def open_connection(server: Running, number: int) -> socket.socket:
     """A connection that has been answered once and is kept."""
     source = f"127.0.0.{1 + number // CONNECTIONS_A_SOURCE}"
-    client = socket.create_connection((HOST, server.port), timeout=30, source_address=(source, 0))
+    client = connect(server.port, server.suite, 30, source)
     if server.suite.kind == "websocket":
         open_echo(client, server.suite.size)
         return client
@@ -99,9 +100,10 @@ def measure(suite: Suite, server: Server, connections: int) -> Idle:
     command = [*server.command(suite, port), *server.idle_options.get(suite.kind, ())]
     clients: list[socket.socket] = []
     try:
-        with serving(server.name, command, port, suite) as running:
+        asked = server.asked(suite)
+        with serving(server.name, command, port, asked) as running:
             for _ in range(WARM_UP):
-                check_answer(port, suite)
+                check_answer(port, asked)
             time.sleep(SETTLE_SECONDS)
             resident, anonymous = tree_memory(running.pid)
             for number in range(connections):
@@ -131,6 +133,7 @@ def main() -> None:
     plan = choose(arguments.only, [server for server in SERVERS if server.keeps_alive], HELD)
     raise_file_limit(arguments.connections)
     install_system()
+    make_certificate()
     for server in chosen_servers(plan):
         server.prepare()
     header = ("server", "bytes allocated", "bytes resident")

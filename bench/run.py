@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from benchkit import OUT, BenchError
+from benchkit.certificate import make_certificate
 from benchkit.environments import checkout, install_system, versions
 from benchkit.load import put_load
 from benchkit.machine import cores_busy, facts, tree_processor
@@ -87,7 +88,8 @@ def measure(suite: Suite, server: Server, turn: int, arguments: argparse.Namespa
     port = free_port()
     command = server.command(suite, port)
     cores = {arguments.server_core, arguments.client_core}
-    with serving(server.name, pinned(arguments.server_core, command), port, suite) as running:
+    command = pinned(arguments.server_core, command)
+    with serving(server.name, command, port, server.asked(suite)) as running:
         if arguments.warm_up:
             put_load(running, arguments.warm_up, arguments.connections, arguments.client_core)
         before, busy_before = tree_processor(running.pid), cores_busy(cores)
@@ -195,6 +197,7 @@ def main() -> None:
     }
     plan = with_floor(choose(arguments.only, SERVERS))
     install_system()
+    make_certificate()
     for server in chosen_servers(plan):
         server.prepare()
     about.update(server_versions(chosen_servers(plan)))

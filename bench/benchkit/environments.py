@@ -29,6 +29,7 @@ FRAMEWORKS = BENCH / "frameworks.txt"
 FLOOR_PROGRAM = OUT / "floor"
 ECHO_FLOOR_PROGRAM = OUT / "echo_floor"
 ECHO_LOAD_PROGRAM = OUT / "echo_load"
+TLS_LOAD_PROGRAM = OUT / "tls_load"
 NULL_BUILD = OUT / "null"
 NULL_PROGRAM = NULL_BUILD / "bench" / "null_server"
 
@@ -58,6 +59,16 @@ def build_programs() -> None:
     for program in (FLOOR_PROGRAM, ECHO_FLOOR_PROGRAM, ECHO_LOAD_PROGRAM):
         source = BENCH / f"{program.name}.c"
         _run(["cc", *flags, source, "-o", program], f"building {program.name}")
+
+
+def build_tls_load() -> None:
+    """Compile the load of handshakes."""
+    OUT.mkdir(exist_ok=True)
+    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"]
+    source = BENCH / f"{TLS_LOAD_PROGRAM.name}.c"
+    libraries = ["-lssl", "-lcrypto", "-lpthread"]
+    command: list[str | Path] = ["cc", *flags, source, "-o", TLS_LOAD_PROGRAM, *libraries]
+    _run(command, f"building {TLS_LOAD_PROGRAM.name}")
 
 
 def build_null() -> None:

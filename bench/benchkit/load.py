@@ -36,7 +36,8 @@ def _command(server: Running, seconds: int, connections: int) -> list[str]:
     command = ["wrk", "--threads", "1"]
     command += ["--connections", str(connections), "--duration", f"{seconds}s"]
     command += ["--script", str(REPORT)]
-    return [*command, f"http://{HOST}:{server.port}{server.suite.path}"]
+    scheme = "https" if server.suite.kind == "tls" else "http"
+    return [*command, f"{scheme}://{HOST}:{server.port}{server.suite.path}"]
 
 
 def put_load(server: Running, seconds: int, connections: int, core: int) -> Load:

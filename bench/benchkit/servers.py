@@ -8,10 +8,11 @@ be; granian's run-time modes and thread counts could not be told apart by cost h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchkit import BENCH, BenchError
+from benchkit.certificate import CERTIFICATE, KEY
 from benchkit.environments import (
     ECHO_FLOOR_PROGRAM,
     FLOOR_PROGRAM,
@@ -45,19 +46,34 @@ class Server:
     command: Command
     single: bool = True  # one process, so that valgrind can run it alone
     keeps_alive: bool = True
+    speaks_tls: bool = True  # the floor does not: its ratio tells what TLS costs with all else
     # What it needs to hold 10,000 connections, by the kind of suite.
     idle_options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def asked(self, suite: Suite) -> Suite:
+        """The suite as this server is asked it."""
+        plain = suite.kind == "tls" and not self.speaks_tls
+        return replace(suite, kind="wsgi") if plain else suite
 
 
 def _launch(environment: Path, name: str) -> Command:
     python = str(environment / "bin" / "python")
     script = str(APPS / "launch.py")
-    return lambda suite, port: [python, script, name, suite.kind, suite.app, str(port)]
+    files = {"tls": (str(CERTIFICATE), str(KEY))}
+    return lambda suite, port: [
+        *(python, script, name, suite.kind, suite.app, str(port)),
+        *files.get(suite.kind, ()),
+    ]
+
+
+FREASTAL_WSGI = ("--interface", "wsgi", "--threads", "1")
+GRANIAN_WSGI = ("wsgi", "--blocking-threads", "1", "--no-ws")
 
 
 def _freastal(suite: Suite, port: int) -> list[str]:
     interface = {
-        "wsgi": ("--interface", "wsgi", "--threads", "1"),
+        "wsgi": FREASTAL_WSGI,
+        "tls": (*FREASTAL_WSGI, "--certfile", str(CERTIFICATE), "--keyfile", str(KEY)),
     }.get(suite.kind, ("--interface", "asgi", "--loop", "asyncio"))
     return [
         *(str(HERE / "bin" / "freastal"), "--bind", f"127.0.0.1:{port}", *interface),
@@ -68,7 +84,8 @@ def _freastal(suite: Suite, port: int) -> list[str]:
 
 def _granian(suite: Suite, port: int) -> list[str]:
     interface = {
-        "wsgi": ("wsgi", "--blocking-threads", "1", "--no-ws"),
+        "wsgi": GRANIAN_WSGI,
+        "tls": (*GRANIAN_WSGI, "--ssl-certificate", str(CERTIFICATE), "--ssl-keyfile", str(KEY)),
         "websocket": ("asginl", "--loop", "uvloop", "--ws"),
     }.get(suite.kind, ("asginl", "--loop", "uvloop", "--no-ws"))
     return [
@@ -124,7 +141,7 @@ def _uvicorn_websocket(parser: str) -> Server:
     )
 
 
-FLOOR = Server("floor", KINDS, build_programs, None, "", _floor)
+FLOOR = Server("floor", KINDS, build_programs, None, "", _floor, speaks_tls=False)
 
 SERVERS = (
     FLOOR,
@@ -141,7 +158,7 @@ SERVERS = (
     ),
     Server(
         "freastal-0.0.3",
-        ("wsgi", "asgi"),
+        ("wsgi", "asgi", "tls"),
         make_old,
         OLD,
         "freastal",

@@ -16,7 +16,7 @@ class Suite:
     """One load, and the application that it meets."""
 
     name: str
-    kind: str  # wsgi, asgi, websocket, fastapi: a server has the kinds that it can serve
+    kind: str  # wsgi, asgi, tls, websocket, fastapi: a server has the kinds that it can serve
     app: str  # module:name in apps/
     size: int  # bytes of body in each answer, or of each message
     path: str = "/"
@@ -37,6 +37,8 @@ SUITES = (
     Suite("wsgi-12k", "wsgi", "wsgi:app_12k", 12288),
     Suite("asgi-500", "asgi", "asgi:app_500", 500),
     Suite("asgi-12k", "asgi", "asgi:app_12k", 12288),
+    Suite("tls-500", "tls", "wsgi:app_500", 500),
+    Suite("tls-12k", "tls", "wsgi:app_12k", 12288),
     Suite("websocket-64", "websocket", "asgi:echo", 64),
     Suite("fastapi", "fastapi", "items:app", len(ITEM), "/items/42"),
 )
