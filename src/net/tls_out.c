@@ -147,6 +147,10 @@ void tls_flush(struct flushable *flushable) {
     if (self->in == IN_HANDSHAKE) {
         tls_shake_hands(self);
     }
+    if (tls_is_open(self) && self->out == OUT_SHUT && stream->finish != CLOSE_NONE &&
+        chain_empty(&stream->out)) {
+        stream_close(stream, stream->finish); /* nothing to say: no need to wait for a handshake */
+    }
     if (!tls_is_open(self) || self->out == OUT_SHUT) {
         return;
     }

@@ -476,6 +476,16 @@ TEST(a_handshake_that_does_not_come_ends_in_time) {
 
 /* --- ends --- */
 
+TEST(an_end_before_the_handshake_does_not_wait_for_it) {
+    struct rig rig;
+    rig_begin(&rig);
+    turn(&rig);
+    stream_finish(rig.stream, CLOSE_STOPPED);
+    turn_until_closed(&rig);
+    CHECK_INT(rig.why, CLOSE_STOPPED);
+    rig_end(&rig);
+}
+
 TEST(close_notify_is_the_end_of_input) {
     struct rig rig;
     rig_begin(&rig);
