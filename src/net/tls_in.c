@@ -18,9 +18,10 @@ static void update_reading(struct tls_stream *self) {
     }
 }
 
-/* Is there input that the kernel will not tell of again? */
+/* Is there input, or its end, that the kernel will not tell of again? */
 static bool has_input(const struct tls_stream *self) {
-    return self->pipe.in || (self->ssl && SSL_pending(self->ssl) > 0);
+    return self->pipe.in || (self->ssl && (SSL_pending(self->ssl) > 0 ||
+                                           SSL_get_shutdown(self->ssl) & SSL_RECEIVED_SHUTDOWN));
 }
 
 static void note_security(struct tls_stream *self) {
@@ -109,27 +110,43 @@ static void answer_plain(struct tls_stream *self) {
     loop_timer_set(loop, &self->timer, loop_now(loop) + PLAIN_MS);
 }
 
-/* One record's bytes to the user. False where there are no more now. */
-static bool read_record(struct tls_stream *self) {
+/* Decrypts what is here, as far as `buf` takes it. SSL_ERROR_NONE where there may be more. */
+static int decrypt(struct tls_stream *self, struct buf *buf) {
+    int done;
+    do {
+        size_t got = 0;
+        tls_clear_errors();
+        done = SSL_read_ex(self->ssl, buf->bytes + buf->end, buf->size - buf->end, &got);
+        buf->end += (uint32_t)got;
+    } while (done == 1 && buf->end < buf->size && has_input(self));
+    return done == 1 ? SSL_ERROR_NONE : SSL_get_error(self->ssl, done);
+}
+
+/* Bytes to the user; where they come in plenty, those of several records together, as stream_uv
+ * does. False where there are no more now. */
+static bool read_records(struct tls_stream *self) {
     struct stream *stream = &self->stream;
-    struct buf *buf = buf_take(&stream->loop->bufs);
+    struct buf_pool *pool = &stream->loop->bufs;
+    bool plenty = self->pipe.in && buf_len(self->pipe.in) > BUF_SIZE;
+    struct buf *buf = plenty ? buf_take_large(pool) : buf_take(pool);
     if (!buf) {
         stream_close(stream, CLOSE_NOMEM);
         return false;
     }
-    size_t got = 0;
-    tls_clear_errors();
-    int done = SSL_read_ex(self->ssl, buf->bytes, buf->size, &got);
-    if (done == 1) {
-        buf->end = (uint32_t)got;
+    int error = decrypt(self, buf);
+    if (buf_len(buf) > 0) {
         stream->events->read(stream, buf);
-        return true;
+    } else {
+        buf_give(buf);
     }
-    buf_give(buf);
-    int error = SSL_get_error(self->ssl, done);
+    if (error == SSL_ERROR_NONE || !tls_is_open(self)) {
+        return error == SSL_ERROR_NONE;
+    }
     if (error == SSL_ERROR_ZERO_RETURN) {
-        tls_set_in(self, IN_ENDED);
-        stream->events->eof(stream);
+        if (self->reading) { /* else has_input() remembers it */
+            tls_set_in(self, IN_ENDED);
+            stream->events->eof(stream);
+        }
     } else if (error == SSL_ERROR_WANT_WRITE) {
         loop_flush_later(stream->loop, &stream->flushable);
     } else if (error != SSL_ERROR_WANT_READ) {
@@ -153,7 +170,7 @@ void tls_advance(struct tls_stream *self) {
         tls_shake_hands(self);
     }
     while (tls_is_open(self) && self->in == IN_OPEN && self->reading && has_input(self) &&
-           read_record(self)) {
+           read_records(self)) {
     }
     if (tls_is_open(self)) {
         update_reading(self);
