@@ -42,7 +42,7 @@ def freastal_worker(app: Any, kind: str, port: int, *tls: str) -> None:
     listener.setblocking(False)
     config = import_module("freastal.config").resolve()
     name = "WsgiWorker" if kind == "wsgi" else "AsgiWorker"
-    worker = getattr(import_module(f"freastal.{kind}_worker"), name)(app, config, [listener])
+    worker = getattr(import_module(f"freastal.{kind}_worker"), name)(app, config, [listener], {})
     signal.signal(signal.SIGTERM, lambda *_: worker.stop(1.0))
     if worker.start():
         worker.run()
