@@ -73,10 +73,10 @@ static struct tls_pair *read_pairs(PyObject *sequence) {
 /* [new] NULL with an exception. */
 static PyObject *make(PyTypeObject *type, const struct tls_config *config) {
     char reason[TLS_REASON] = "";
-    struct tls_context *context;
-    Py_BEGIN_ALLOW_THREADS /* files are read */
-        context = tls_context_new(config, reason);
-    Py_END_ALLOW_THREADS if (!context) {
+    PyThreadState *thread = PyEval_SaveThread(); /* files are read */
+    struct tls_context *context = tls_context_new(config, reason);
+    PyEval_RestoreThread(thread);
+    if (!context) {
         PyErr_SetString(PyExc_ValueError, reason);
         return NULL;
     }
