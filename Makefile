@@ -107,10 +107,11 @@ tls-tests: $(VENV)/.installed $(VENV)/.test-tools
 conformance: $(VENV)/.installed
 	$(BIN)/python tests/conformance/run.py $(CONFORMANCE)
 
-# BENCH: options for bench/run.py, as --only asgi.
+# BENCH: options for bench/run.py, as --only asgi; without any, handshakes of TLS are measured as well.
 bench: $(VENV)/.made
 	@tools/system-packages.sh bench $(PYTHON)
 	$(BIN)/python bench/run.py $(BENCH)
+	@test -n "$(BENCH)" || $(BIN)/python bench/handshakes.py
 
 bench-parser: $(VENV)/.made
 	@tools/system-packages.sh bench $(PYTHON)
