@@ -16,12 +16,12 @@ SOURCES := $(shell find src freastal -name '*.[ch]' -o -name '*.def' -o -name '*
     -name '*.pyi' -o -name meson.build) meson.build meson_options.txt pyproject.toml
 
 .PHONY: help serve test bench bench-parser build check unit sanitize fuzz cross python-tests \
-    asan-tests tls-tests conformance format clean
+    asan-tests tls-tests kernel-tls-tests conformance format clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 	@echo "make unit, sanitize, fuzz, cross, python-tests, asan-tests, check: parts of make test"
-	@echo "make tls-tests, conformance, bench-parser, format, clean"
+	@echo "make tls-tests, kernel-tls-tests, conformance, bench-parser, format, clean"
 
 # --- set-up: each step leaves a stamp, so that the second time is quick ---
 
@@ -102,6 +102,14 @@ asan-tests: $(VENV)/.installed $(VENV)/.test-tools
 # The end-to-end tests once more, those of one transport over TLS. TESTS: as above.
 tls-tests: $(VENV)/.installed $(VENV)/.test-tools
 	TEST_TRANSPORT=tls $(BIN)/pytest -n 3 tests/e2e -k "not unix" $(TESTS)
+
+# Tests of TLS where the kernel encrypts, in an emulated machine. TESTS: which, else those that move
+# bytes.
+KERNEL_TLS = $(or $(TESTS),tests/e2e/test_tls_data.py tests/e2e/test_tls_connection.py)
+kernel-tls-tests: $(VENV)/.installed $(VENV)/.test-tools
+	@tools/system-packages.sh kernel-tls $(PYTHON)
+	tools/kernel-tls.sh $(abspath $(VENV))/kernel-tls 3000 "$(abspath $(BIN))/pytest -v -p no:cacheprovider \
+	    $(KERNEL_TLS) && awk '/^TlsTxSw/ { print \$$0; exit \$$2 == 0 }' /proc/net/tls_stat"
 
 # CONFORMANCE: options for tests/conformance/run.py, as --cases '6.*'.
 conformance: $(VENV)/.installed

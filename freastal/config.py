@@ -80,6 +80,7 @@ class Config:
     tls_ciphersuites: str
     client_ca: str
     client_verify: str
+    tls_kernel: bool
     limit_handshakes: int
     limit_request_line: int
     limit_request_head: int

@@ -35,6 +35,7 @@ class ServerKeywords(TypedDict, total=False):
     tls_ciphersuites: str | None
     client_ca: str | None
     client_verify: str | None
+    tls_kernel: bool | None
     limit_handshakes: int | None
     timeout_handshake: float | None
     limit_request_line: int | None

@@ -414,6 +414,14 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             choices=("none", "optional", "required"),
             metavar="MODE",
         ),
+        Option(
+            "tls_kernel",
+            Kind.SWITCH,
+            True,
+            "have the kernel encrypt where it and OpenSSL can (kTLS)",
+            maximum=1,
+            core=True,
+        ),
         _limit(
             "limit_handshakes",
             256,

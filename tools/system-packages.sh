@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing of the system packages that a task needs, and nothing else.
-# Usage: system-packages.sh build|test|bench PYTHON
+# Usage: system-packages.sh build|test|bench|kernel-tls PYTHON
 # Asks for each thing itself (a compiler, a header), not for the package that usually has it, so
 # that it is silent and quick where all is there. Debian and its kin; elsewhere it names what
 # is missing and stops.
@@ -61,6 +61,14 @@ if [ "$task" = bench ]; then
     want libh2o0.13 has_library libh2o.so.0.13
     want libev-dev sh -c 'echo "#include <ev.h>" | cc -E -'
     want valgrind command -v valgrind
+fi
+if [ "$task" = kernel-tls ]; then
+    want qemu-system-x86 command -v qemu-system-x86_64
+    want busybox-static command -v busybox
+    want cpio command -v cpio
+    want kmod test -e /sbin/modprobe
+    want curl command -v curl
+    want openssl command -v openssl
 fi
 
 [ -n "$missing" ] || exit 0

@@ -199,11 +199,12 @@ static int add_keys(struct worker_tls *tls, PyObject *keys) {
 }
 
 struct worker_tls *worker_tls_new(struct server *server, struct transport *below, PyObject *context,
-                                  PyObject *keys, uint32_t timeout, uint32_t handshakes) {
+                                  PyObject *keys, const struct options *options) {
     struct tls_settings settings = {
-        .timeout = timeout,
-        .handshakes = handshakes,
+        .timeout = options_milliseconds(options->timeout_handshake),
+        .handshakes = (uint32_t)options->limit_handshakes,
         .keep = KEEP,
+        .kernel = options->tls_kernel,
         .plain_answer = plain_answer,
     };
     struct worker_tls *tls = PyMem_Calloc(1, sizeof(*tls));
@@ -247,5 +248,6 @@ void worker_tls_count(const struct worker_tls *tls,
         each(arg, "handshakes_full", tls->transport.counters.full);
         each(arg, "handshakes_resumed", tls->transport.counters.resumed);
         each(arg, "handshakes_failed", tls->transport.counters.failed);
+        each(arg, "connections_kernel_tls", tls->transport.counters.kernel);
     }
 }

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "ext/options.h"
 #include "gateway/py_compat.h"
 #include "http/server.h"
 #include "net/transport.h"
@@ -18,7 +19,7 @@ int tls_type_add(PyObject *module, PyTypeObject **type);
 /* A transport of `server` over `below` [borrows both until it is freed] with `context`, a
  * TlsContext, and ticket keys of a sequence of bytes. [new] NULL with an exception. */
 struct worker_tls *worker_tls_new(struct server *server, struct transport *below, PyObject *context,
-                                  PyObject *keys, uint32_t timeout, uint32_t handshakes);
+                                  PyObject *keys, const struct options *options);
 
 /* When its streams are gone; NULL is nothing. */
 void worker_tls_free(struct worker_tls *tls);

@@ -10,13 +10,12 @@ int tls_type_add(PyObject *module, PyTypeObject **type) {
 }
 
 struct worker_tls *worker_tls_new(struct server *server, struct transport *below, PyObject *context,
-                                  PyObject *keys, uint32_t timeout, uint32_t handshakes) {
+                                  PyObject *keys, const struct options *options) {
     (void)server;
     (void)below;
     (void)context;
     (void)keys;
-    (void)timeout;
-    (void)handshakes;
+    (void)options;
     PyErr_SetString(PyExc_ValueError, "tls is given, but this build has no TLS");
     return NULL;
 }

@@ -106,10 +106,8 @@ static struct transport *open_transport(struct worker *self, const struct worker
     if (!args->tls) {
         return &self->sockets.transport;
     }
-    self->tls =
-        worker_tls_new(&self->server, &self->sockets.transport, args->tls, args->ticket_keys,
-                       options_milliseconds(args->options.timeout_handshake),
-                       (uint32_t)args->options.limit_handshakes);
+    self->tls = worker_tls_new(&self->server, &self->sockets.transport, args->tls,
+                               args->ticket_keys, &args->options);
     return self->tls ? worker_tls_transport(self->tls) : NULL;
 }
 

@@ -11,7 +11,8 @@
  * 4. `closed` comes exactly once and is the last event ever. The stream's memory lives until it
  *    has returned, and is taken back only by the loop's reaper at the end of that turn.
  * 5. Output leaves in the write beat, in the order in which it was given; but for
- *    stream_send_now, which is for streams over streams and never used beside the queue.
+ *    stream_send_now and stream_send_chain, which are for streams over streams and never used
+ *    beside the queue.
  *
  * All functions: loop thread. Events come in the read beat, `drained` in the write beat. */
 #ifndef NET_STREAM_H
@@ -44,7 +45,10 @@ struct stream_ops {
     void (*read_stop)(struct stream *stream);
     void (*close)(struct stream *stream); /* `out` is what will be dropped */
     size_t (*send_now)(struct stream *stream, const uint8_t *bytes, size_t len);
-    /* NULL: it has none to tell */
+    /* NULL: it has none to tell, or to send to */
+    int (*descriptor)(const struct stream *stream);
+    void (*send_chain)(struct stream *stream, struct chain *chain);
+    void (*await_room)(struct stream *stream);
     const struct security *(*security)(const struct stream *stream);
     const char *(*reason)(const struct stream *stream);
 };
@@ -80,6 +84,29 @@ static inline void stream_read_stop(struct stream *stream) {
  * a closed stream, or where sending fails and so closes it, 0, and nothing is told. Any beat. */
 static inline size_t stream_send_now(struct stream *stream, const uint8_t *bytes, size_t len) {
     return stream->why == CLOSE_NONE ? stream->ops->send_now(stream, bytes, len) : 0;
+}
+
+/* As stream_send_now, of the pieces of `chain`, of which those bytes are taken off that it takes
+ * at once; where some are left, `drained` tells when it takes more. Only where stream_descriptor
+ * gives one. Write beat. */
+static inline void stream_send_chain(struct stream *stream, struct chain *chain) {
+    if (stream->why == CLOSE_NONE) {
+        stream->ops->send_chain(stream, chain);
+    }
+}
+
+/* The connected socket that it sends to, for whoever has the kernel work on it or sends beside
+ * the stream; -1: none. [borrows while it is open] */
+static inline int stream_descriptor(const struct stream *stream) {
+    return stream->ops->descriptor ? stream->ops->descriptor(stream) : -1;
+}
+
+/* Somebody has sent to its descriptor, which took no more: `drained` tells, unasked, when it
+ * does. Only where stream_descriptor gave one. */
+static inline void stream_await_room(struct stream *stream) {
+    if (stream->why == CLOSE_NONE) {
+        stream->ops->await_room(stream);
+    }
 }
 
 /* What protects it; NULL: nothing. [borrows until closed has returned] */

@@ -167,8 +167,7 @@ static enum close_why write_failure(int error) {
 }
 
 /* Bytes sent, 0 where a file ended before its piece, or -1 with errno. `asked`: bytes tried. */
-static ssize_t send_first(struct stream_uv *self, size_t *asked) {
-    struct chain *out = &self->stream.out;
+static ssize_t send_first(const struct stream_uv *self, const struct chain *out, size_t *asked) {
     struct piece *first = out->first;
     if (first->fd >= 0) {
         *asked = first->len < SENDFILE_BYTES ? first->len : SENDFILE_BYTES;
@@ -180,19 +179,20 @@ static ssize_t send_first(struct stream_uv *self, size_t *asked) {
     return sys_sendmsg(self->fd, &message, *asked < out->bytes);
 }
 
-/* Writes until nothing is left or the socket takes no more. False where the stream was closed. */
-static bool write_out(struct stream_uv *self) {
+/* Writes until nothing of `out` is left or the socket takes no more. False where the stream was
+ * closed. */
+static bool write_out(struct stream_uv *self, struct chain *out) {
     struct stream *stream = &self->stream;
     struct loop *loop = stream->loop;
     size_t sent_files = 0;
-    while (!chain_empty(&stream->out)) {
-        bool file = stream->out.first->fd >= 0;
-        if (stream->out.first->len == 0) {
-            chain_consume(&stream->out, 0, &loop->pieces, &loop->trash);
+    while (!chain_empty(out)) {
+        bool file = out->first->fd >= 0;
+        if (out->first->len == 0) {
+            chain_consume(out, 0, &loop->pieces, &loop->trash);
             continue;
         }
         size_t asked;
-        ssize_t sent = send_first(self, &asked);
+        ssize_t sent = send_first(self, out, &asked);
         if (sent < 0 && errno == EINTR) {
             continue;
         }
@@ -206,13 +206,13 @@ static bool write_out(struct stream_uv *self) {
             return false;
         }
         stream->progress = loop_now(loop);
-        chain_consume(&stream->out, (size_t)sent, &loop->pieces, &loop->trash);
+        chain_consume(out, (size_t)sent, &loop->pieces, &loop->trash);
         if (file) {
             sent_files += (size_t)sent;
         }
         if ((size_t)sent < asked || sent_files >= SENDFILE_BYTES) {
             /* Polled as writable where there is room left: the others come first. */
-            self->blocked = !chain_empty(&stream->out);
+            self->blocked = !chain_empty(out);
             break;
         }
     }
@@ -222,7 +222,7 @@ static bool write_out(struct stream_uv *self) {
 static void flush(struct flushable *flushable) {
     struct stream *stream = LIST_OWNER(flushable, struct stream, flushable);
     struct stream_uv *self = own(stream);
-    if (!self->blocked && !write_out(self)) {
+    if (!self->blocked && !write_out(self, &stream->out)) {
         return;
     }
     watch_more(self);
@@ -241,6 +241,14 @@ static void flush(struct flushable *flushable) {
         self->owes = false;
         stream->events->drained(stream);
     }
+}
+
+/* The socket takes no more of what does not come by the queue. */
+static void await_room(struct stream *stream) {
+    struct stream_uv *self = own(stream);
+    self->blocked = true;
+    self->owes = true;
+    watch_more(self);
 }
 
 static size_t send_now(struct stream *stream, const uint8_t *bytes, size_t len) {
@@ -263,11 +271,20 @@ static size_t send_now(struct stream *stream, const uint8_t *bytes, size_t len) 
         stream->progress = loop_now(stream->loop);
     }
     if (taken < len) {
-        self->blocked = true;
-        self->owes = true;
-        watch_more(self);
+        await_room(stream);
     }
     return taken;
+}
+
+static void send_chain(struct stream *stream, struct chain *chain) {
+    struct stream_uv *self = own(stream);
+    if (!self->blocked && write_out(self, chain) && self->blocked) {
+        await_room(stream);
+    }
+}
+
+static int descriptor(const struct stream *stream) {
+    return LIST_OWNER(stream, const struct stream_uv, stream)->fd;
 }
 
 static void read_start(struct stream *stream) {
@@ -311,6 +328,9 @@ static const struct stream_ops stream_uv_ops = {
     .read_stop = read_stop,
     .close = close_stream,
     .send_now = send_now,
+    .send_chain = send_chain,
+    .await_room = await_room,
+    .descriptor = descriptor,
 };
 
 static struct stream *open_stream(struct transport *transport, struct loop *loop, int fd,

@@ -18,4 +18,7 @@ ssize_t sys_sendmsg(int socket, const struct msghdr *message, bool more);
 /* Sends `len` bytes of `file` from `offset`. Bytes sent, 0 at the file's end, -1 with errno. */
 ssize_t sys_sendfile(int socket, int file, off_t offset, size_t len);
 
+/* Does the kernel encrypt TLS (kTLS)? */
+bool sys_kernel_tls(void);
+
 #endif

@@ -1,9 +1,11 @@
 /* Sockets as Linux has them; see sys.h. */
 #include "net/sys.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/sendfile.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -22,4 +24,19 @@ ssize_t sys_sendmsg(int socket, const struct msghdr *message, bool more) {
 
 ssize_t sys_sendfile(int socket, int file, off_t offset, size_t len) {
     return sendfile(socket, file, &offset, len);
+}
+
+/* A kernel that has the protocol refuses it to a socket that is not connected (ENOTCONN); one that
+ * has not does not know the name (ENOENT). To ask again at each connection, as libssl would, may
+ * start modprobe each time. */
+bool sys_kernel_tls(void) {
+    static const char name[] = "tls";
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return false;
+    }
+    int refused = setsockopt(fd, IPPROTO_TCP, TCP_ULP, name, sizeof(name) - 1);
+    bool known = refused == 0 || errno == ENOTCONN;
+    close(fd);
+    return known;
 }

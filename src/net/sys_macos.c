@@ -36,6 +36,10 @@ ssize_t sys_sendmsg(int socket, const struct msghdr *message, bool more) {
     return sendmsg(socket, message, 0);
 }
 
+bool sys_kernel_tls(void) {
+    return false;
+}
+
 ssize_t sys_sendfile(int socket, int file, off_t offset, size_t len) {
     off_t sent = (off_t)len;
     int err = sendfile(file, socket, offset, &sent, NULL, 0);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "net/sys.h"
 #include "net/tls_impl.h"
 
 #include "base/banned.h"
@@ -166,6 +167,7 @@ int transport_tls_init(struct transport_tls *tls, struct transport *below,
         .keys = keys,
         .timeout = settings->timeout,
         .limit = settings->handshakes,
+        .kernel = settings->kernel && sys_kernel_tls(),
         .plain_answer = settings->plain_answer,
         .plain_arg = settings->plain_arg,
         .record = malloc(TLS_RECORD),

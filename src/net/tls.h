@@ -23,6 +23,9 @@
  * whole stays in libssl, and its plaintext in `out`, so `out` is what the socket has not taken, as
  * for every stream.
  *
+ * Where the kernel and libssl can (kTLS), the kernel encrypts: then the pieces go to the stream
+ * below as they are, files by sendfile, in records as the kernel makes them.
+ *
  * An end of the stream below without close_notify is CLOSE_TLS_CUT, never an end of file: nothing
  * that was cut can look complete (RFC 8446 section 6.1). Loop thread. */
 #ifndef NET_TLS_H
@@ -38,6 +41,7 @@ struct tls_counters {
     uint64_t full;    /* handshakes with certificates */
     uint64_t resumed; /* by a ticket */
     uint64_t failed;  /* refused, broken, or too slow */
+    uint64_t kernel;  /* connections for which the kernel encrypts */
 };
 
 struct transport_tls {
@@ -51,6 +55,7 @@ struct transport_tls {
     uint32_t limit;
     uint32_t handshaking;
     struct list queue; /* of struct tls_stream in QUEUED */
+    bool kernel;
     struct slice (*plain_answer)(void *arg);
     void *plain_arg;
     struct slab streams;
@@ -62,6 +67,7 @@ struct tls_settings {
     uint32_t timeout;    /* ms from accept to the end of the handshake; 0: none */
     uint32_t handshakes; /* in progress at once; not 0 */
     uint32_t keep;       /* freed streams kept for reuse */
+    bool kernel;         /* the kernel encrypts where it can: see sys_kernel_tls */
     /* What is said, unencrypted, to a peer that speaks HTTP without TLS: asked for at each such
      * peer, with plain_arg. Gives a slice [borrows until its next call]. Read beat. */
     struct slice (*plain_answer)(void *arg);

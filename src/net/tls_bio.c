@@ -24,24 +24,52 @@ static int pipe_read(BIO *bio, char *bytes, size_t len, size_t *got) {
     return 1;
 }
 
-static int pipe_write(BIO *bio, const char *bytes, size_t len, size_t *sent) {
+/* What is no data, to the kernel, which has the keys: the socket's BIO says of what type it is. */
+static int kernel_write(BIO *bio, struct stream *below, const char *bytes, int len) {
+    BIO *socket = BIO_next(bio);
+    if (below->why != CLOSE_NONE) {
+        return -1; /* its descriptor is closed, and may be another's */
+    }
+    int sent = BIO_write(socket, bytes, len);
+    if (sent > 0) {
+        return sent;
+    }
+    if (BIO_should_retry(socket)) {
+        stream_await_room(below);
+        BIO_set_retry_write(bio);
+    } else {
+        stream_close(below, CLOSE_PEER_RESET);
+    }
+    return -1;
+}
+
+/* Bytes taken, or -1, which BIO_meth_set_write_ex has no way to say: SSL_shutdown takes the 0 of
+ * an alert that found no room for the second time as sent. */
+static int pipe_write(BIO *bio, const char *bytes, int len) {
     struct tls_pipe *pipe = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    *sent = stream_send_now(pipe->below, (const uint8_t *)bytes, len);
-    if (*sent > 0) {
-        return 1;
+    if (len <= 0) {
+        return 0;
+    }
+    if (tls_bio_kernel_sends(bio)) {
+        return kernel_write(bio, pipe->below, bytes, len);
+    }
+    size_t sent = stream_send_now(pipe->below, (const uint8_t *)bytes, (size_t)len);
+    if (sent > 0) {
+        return (int)sent;
     }
     if (pipe->below->why == CLOSE_NONE) {
         BIO_set_retry_write(bio);
     }
-    return 0;
+    return -1;
 }
 
 static long pipe_control(BIO *bio, int command, long number, void *pointer) {
-    (void)bio;
-    (void)number;
-    (void)pointer;
-    return command == BIO_CTRL_FLUSH; /* nothing is held here */
+    if (command == BIO_CTRL_FLUSH) {
+        return 1; /* nothing is held here */
+    }
+    BIO *socket = BIO_next(bio);
+    return socket ? BIO_ctrl(socket, command, number, pointer) : 0;
 }
 
 static int pipe_create(BIO *bio) {
@@ -50,9 +78,9 @@ static int pipe_create(BIO *bio) {
 }
 
 BIO_METHOD *tls_bio_method(void) {
-    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "freastal");
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_FILTER | BIO_get_new_index(), "freastal");
     if (method && BIO_meth_set_read_ex(method, pipe_read) &&
-        BIO_meth_set_write_ex(method, pipe_write) && BIO_meth_set_ctrl(method, pipe_control) &&
+        BIO_meth_set_write(method, pipe_write) && BIO_meth_set_ctrl(method, pipe_control) &&
         BIO_meth_set_create(method, pipe_create)) {
         return method;
     }
@@ -70,4 +98,20 @@ BIO *tls_bio_new(const BIO_METHOD *method, struct tls_pipe *pipe) {
         BIO_set_data(bio, pipe);
     }
     return bio;
+}
+
+BIO *tls_bio_new_kernel(const BIO_METHOD *method, struct tls_pipe *pipe) {
+    int fd = stream_descriptor(pipe->below);
+    BIO *bio = tls_bio_new(method, pipe);
+    BIO *socket = bio && fd >= 0 ? BIO_new_socket(fd, BIO_NOCLOSE) : NULL;
+    if (bio && fd >= 0 && !socket) {
+        BIO_free(bio);
+        return NULL;
+    }
+    return socket ? BIO_push(bio, socket) : bio;
+}
+
+bool tls_bio_kernel_sends(BIO *bio) {
+    BIO *socket = BIO_next(bio);
+    return socket && BIO_get_ktls_send(socket);
 }

@@ -16,8 +16,11 @@
 
 #include "base/banned.h"
 
-/* Forward secret and authenticated, and nothing else. */
-static const char DEFAULT_CIPHERS[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+/* Forward secret and authenticated, and nothing else. AES-128 first, as in Mozilla's
+ * recommendations: as safe in use as 256, with 10 rounds for 14. */
+static const char DEFAULT_CIPHERS[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20";
+static const char DEFAULT_CIPHERSUITES[] =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 static const char GROUPS[] = "X25519:P-256:P-384";
 
 /* A host name's bytes at the most (RFC 1035 section 2.3.4), with a NUL. */
@@ -265,8 +268,9 @@ static bool set_suites(SSL_CTX *ctx, const struct tls_config *config, char reaso
     if (!SSL_CTX_set_cipher_list(ctx, ciphers)) {
         return refuse(reason, "--tls-ciphers", ciphers);
     }
-    if (config->ciphersuites && !SSL_CTX_set_ciphersuites(ctx, config->ciphersuites)) {
-        return refuse(reason, "--tls-ciphersuites", config->ciphersuites);
+    const char *suites = config->ciphersuites ? config->ciphersuites : DEFAULT_CIPHERSUITES;
+    if (!SSL_CTX_set_ciphersuites(ctx, suites)) {
+        return refuse(reason, "--tls-ciphersuites", suites);
     }
     return true;
 }

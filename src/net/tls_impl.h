@@ -36,6 +36,7 @@ struct tls_stream {
     uint8_t in;            /* enum tls_in */
     uint8_t out;           /* enum tls_out */
     bool reading;          /* the user wants bytes */
+    bool kernel;           /* the kernel encrypts */
 };
 
 /* Before a call whose result SSL_get_error explains: the queue is the thread's, and Python's own

@@ -52,6 +52,8 @@ void tls_shake_hands(struct tls_stream *self) {
     } else {
         self->home->counters.full++;
     }
+    self->kernel = tls_bio_kernel_sends(SSL_get_wbio(self->ssl));
+    self->home->counters.kernel += self->kernel;
     note_security(self);
     if (tls_peer_read(self->ssl, &self->peer) < 0) {
         stream_close(&self->stream, CLOSE_NOMEM);
@@ -67,6 +69,23 @@ void tls_shake_hands(struct tls_stream *self) {
     }
 }
 
+static bool set_bios(struct tls_stream *self) {
+    const BIO_METHOD *method = self->home->method;
+    BIO *in = tls_bio_new(method, &self->pipe);
+    BIO *out = self->home->kernel ? tls_bio_new_kernel(method, &self->pipe)
+                                  : tls_bio_new(method, &self->pipe);
+    if (!in || !out) {
+        BIO_free_all(in);
+        BIO_free_all(out);
+        return false;
+    }
+    if (self->home->kernel) {
+        SSL_set_options(self->ssl, SSL_OP_ENABLE_KTLS);
+    }
+    SSL_set_bio(self->ssl, in, out); /* takes both */
+    return true;
+}
+
 /* The first bytes have come, or its turn. */
 static void begin(struct tls_stream *self) {
     struct transport_tls *home = self->home;
@@ -78,12 +97,9 @@ static void begin(struct tls_stream *self) {
     tls_set_in(self, IN_HANDSHAKE);
     home->handshaking++;
     self->ssl = tls_context_accept(self->context, home->keys);
-    BIO *bio = self->ssl ? tls_bio_new(home->method, &self->pipe) : NULL;
-    if (!bio) {
+    if (!self->ssl || !set_bios(self)) {
         stream_close(&self->stream, CLOSE_NOMEM);
-        return;
     }
-    SSL_set_bio(self->ssl, bio, bio); /* takes it */
 }
 
 /* Whoever begins with a letter speaks HTTP (or something else that is no TLS either). */

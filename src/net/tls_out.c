@@ -103,6 +103,16 @@ static void drop_empty(struct stream *stream) {
     }
 }
 
+/* Hands the pieces to the kernel, which makes records of them. */
+static void send_plain(struct tls_stream *self) {
+    struct stream *below = self->pipe.below;
+    stream_send_chain(below, &self->stream.out);
+    self->stream.progress = below->progress;
+    if (below->why != CLOSE_NONE) {
+        stream_close(&self->stream, below->why);
+    }
+}
+
 static void send_records(struct tls_stream *self) {
     struct stream *stream = &self->stream;
     size_t before = stream->out.bytes;
@@ -154,7 +164,11 @@ void tls_flush(struct flushable *flushable) {
     if (!tls_is_open(self) || self->out == OUT_SHUT) {
         return;
     }
-    send_records(self);
+    if (self->kernel) {
+        send_plain(self);
+    } else {
+        send_records(self);
+    }
     if (tls_is_open(self) && stream->shut && chain_empty(&stream->out)) {
         say_end(self);
     }
