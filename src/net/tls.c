@@ -92,6 +92,7 @@ static void close_stream(struct stream *stream) {
     stream_close(self->pipe.below, stream->why);
 }
 
+        tls_clear_errors();
 static size_t refuse_to_send(struct stream *stream, const uint8_t *bytes, size_t len) {
     (void)stream;
     (void)bytes;

@@ -382,6 +382,7 @@ struct tls_context *tls_context_new(const struct tls_config *config, char reason
             return NULL;
         }
     }
+    ERR_clear_error();
     return context;
 }
 

@@ -39,8 +39,10 @@ struct tls_stream {
     bool kernel;           /* the kernel encrypts */
 };
 
-/* Before a call whose result SSL_get_error explains: the queue is the thread's, and Python's own
- * ssl may have left something there. ERR_clear_error alone walks all of it each time. */
+/* Before a call whose result SSL_get_error explains, and when all is done: the queue is the
+ * thread's. Python's own ssl may have left something there, and would take what is left there for
+ * its own: a stranger's broken handshake must not end a connection of the application.
+ * ERR_clear_error alone walks all of it each time. */
 static inline void tls_clear_errors(void) {
     if (ERR_peek_error() != 0) {
         ERR_clear_error();

@@ -200,6 +200,7 @@ void tls_below_read(struct stream *below, struct buf *buf) {
         self->pipe.in = buf;
     } else if (buf_append(&self->pipe.in, buf, 2 * (size_t)BUF_LARGE)) {
         stream_close(&self->stream, CLOSE_NOMEM);
+    tls_clear_errors();
         return;
     }
     tls_advance(self);

@@ -151,9 +151,9 @@ static void say_end(struct tls_stream *self) {
     }
 }
 
-void tls_flush(struct flushable *flushable) {
-    struct stream *stream = LIST_OWNER(flushable, struct stream, flushable);
-    struct tls_stream *self = tls_own(stream);
+/* All that can be done in this beat. */
+static void flush(struct tls_stream *self) {
+    struct stream *stream = &self->stream;
     if (self->in == IN_HANDSHAKE) {
         tls_shake_hands(self);
     }
@@ -176,6 +176,11 @@ void tls_flush(struct flushable *flushable) {
         stream->want_drained = false;
         stream->events->drained(stream);
     }
+}
+
+void tls_flush(struct flushable *flushable) {
+    flush(tls_own(LIST_OWNER(flushable, struct stream, flushable)));
+    tls_clear_errors();
 }
 
 /* The stream below takes more. */

@@ -416,6 +416,24 @@ TEST(whoever_speaks_http_is_told) {
     rig_end(&rig);
 }
 
+/* The queue of errors is the thread's, and so an application's too. */
+TEST(no_error_is_left_to_others) {
+    struct rig rig;
+    rig_begin(&rig);
+    CHECK(write(rig.far, "\x16\x03\x01\x00\x05hello", 10) == 10);
+    turn_until_closed(&rig);
+    CHECK_INT(rig.why, CLOSE_TLS_FAILED);
+    CHECK(ERR_peek_error() == 0);
+    rig_end(&rig);
+    rig_begin(&rig);
+    CHECK(shake(&rig));
+    CHECK(write(rig.far, "\x17\x03\x03\x00\x05hello", 10) == 10);
+    turn_until_closed(&rig);
+    CHECK_INT(rig.why, CLOSE_TLS_FAILED);
+    CHECK(ERR_peek_error() == 0);
+    rig_end(&rig);
+}
+
 TEST(whoever_speaks_neither_is_refused) {
     struct rig rig;
     rig_begin(&rig);
