@@ -32,12 +32,16 @@ void tls_set_out(struct tls_stream *self, enum tls_out to) {
 }
 
 void tls_give_turn(struct transport_tls *home) {
-    home->handshaking--;
     struct list *node = list_take(&home->queue);
-    if (node) {
-        struct tls_stream *next = LIST_OWNER(node, struct tls_stream, link);
-        loop_read_later(next->stream.loop, &next->again);
+    if (!node) {
+        home->handshaking--;
+        return;
     }
+    /* The place is its own from now on: who comes meanwhile cannot take it, and if it closes before
+     * it has begun, it gives it on. */
+    struct tls_stream *next = LIST_OWNER(node, struct tls_stream, link);
+    tls_set_in(next, IN_HANDSHAKE);
+    loop_read_later(next->stream.loop, &next->again);
 }
 
 void tls_fail(struct tls_stream *self) {
@@ -88,11 +92,11 @@ static void close_stream(struct stream *stream) {
     if (self->out == OUT_OPEN && chain_empty(&stream->out) && !close_why_resets(stream->why)) {
         tls_clear_errors();
         SSL_shutdown(self->ssl); /* all was sent: an orderly end, as far as the socket takes it */
+        tls_clear_errors();
     }
     stream_close(self->pipe.below, stream->why);
 }
 
-        tls_clear_errors();
 static size_t refuse_to_send(struct stream *stream, const uint8_t *bytes, size_t len) {
     (void)stream;
     (void)bytes;

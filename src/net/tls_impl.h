@@ -61,7 +61,7 @@ static inline bool tls_is_open(const struct tls_stream *self) {
 void tls_set_in(struct tls_stream *self, enum tls_in to);
 void tls_set_out(struct tls_stream *self, enum tls_out to);
 
-/* tls.c: a handshake is over, in whatever way: the next may begin. */
+/* tls.c: a handshake is over, in whatever way: its place is the next one's. */
 void tls_give_turn(struct transport_tls *home);
 
 /* tls.c: libssl has failed, and has sent its alert; or the stream below has failed. */

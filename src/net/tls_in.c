@@ -1,6 +1,7 @@
 /* The way in of a TLS stream: the handshake, records to bytes. Read beat. See tls_impl.h. */
 #include <string.h>
 
+#include "base/err.h"
 #include "net/tls_impl.h"
 
 #include "base/banned.h"
@@ -34,41 +35,6 @@ static void note_security(struct tls_stream *self) {
     self->security.server_cert = tls_context_shown(self->context, self->ssl);
 }
 
-void tls_shake_hands(struct tls_stream *self) {
-    tls_clear_errors();
-    int done = SSL_do_handshake(self->ssl);
-    if (done != 1) {
-        int error = SSL_get_error(self->ssl, done);
-        if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
-            tls_fail(self);
-        }
-        return;
-    }
-    tls_set_in(self, IN_OPEN);
-    tls_set_out(self, OUT_OPEN);
-    loop_timer_stop(self->stream.loop, &self->timer);
-    if (SSL_session_reused(self->ssl)) {
-        self->home->counters.resumed++;
-    } else {
-        self->home->counters.full++;
-    }
-    self->kernel = tls_bio_kernel_sends(SSL_get_wbio(self->ssl));
-    self->home->counters.kernel += self->kernel;
-    note_security(self);
-    if (tls_peer_read(self->ssl, &self->peer) < 0) {
-        stream_close(&self->stream, CLOSE_NOMEM);
-        return;
-    }
-    self->security.client = tls_peer_security(self->peer);
-    tls_give_turn(self->home);
-    if (!chain_empty(&self->stream.out) || self->stream.shut) {
-        loop_flush_later(self->stream.loop, &self->stream.flushable);
-    }
-    if (has_input(self)) {
-        loop_read_later(self->stream.loop, &self->again); /* it may have been the write beat */
-    }
-}
-
 static bool set_bios(struct tls_stream *self) {
     const BIO_METHOD *method = self->home->method;
     BIO *in = tls_bio_new(method, &self->pipe);
@@ -86,7 +52,52 @@ static bool set_bios(struct tls_stream *self) {
     return true;
 }
 
-/* The first bytes have come, or its turn. */
+/* 0, or ERR_NOMEM. */
+static int make_ssl(struct tls_stream *self) {
+    self->ssl = tls_context_accept(self->context, self->home->keys);
+    return self->ssl && set_bios(self) ? 0 : ERR_NOMEM;
+}
+
+void tls_shake_hands(struct tls_stream *self) {
+    if (!self->ssl && make_ssl(self) < 0) {
+        stream_close(&self->stream, CLOSE_NOMEM);
+        return;
+    }
+    tls_clear_errors();
+    int done = SSL_do_handshake(self->ssl);
+    if (done != 1) {
+        int error = SSL_get_error(self->ssl, done);
+        if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
+            tls_fail(self);
+        }
+        return;
+    }
+    tls_set_in(self, IN_OPEN);
+    tls_set_out(self, OUT_OPEN);
+    loop_timer_stop(self->stream.loop, &self->timer);
+    tls_give_turn(self->home);
+    if (SSL_session_reused(self->ssl)) {
+        self->home->counters.resumed++;
+    } else {
+        self->home->counters.full++;
+    }
+    self->kernel = tls_bio_kernel_sends(SSL_get_wbio(self->ssl));
+    self->home->counters.kernel += self->kernel;
+    note_security(self);
+    if (tls_peer_read(self->ssl, &self->peer) < 0) {
+        stream_close(&self->stream, CLOSE_NOMEM);
+        return;
+    }
+    self->security.client = tls_peer_security(self->peer);
+    if (!chain_empty(&self->stream.out) || self->stream.shut) {
+        loop_flush_later(self->stream.loop, &self->stream.flushable);
+    }
+    if (has_input(self)) {
+        loop_read_later(self->stream.loop, &self->again); /* it may have been the write beat */
+    }
+}
+
+/* The first bytes have come. */
 static void begin(struct tls_stream *self) {
     struct transport_tls *home = self->home;
     if (home->handshaking >= home->limit) {
@@ -96,10 +107,6 @@ static void begin(struct tls_stream *self) {
     }
     tls_set_in(self, IN_HANDSHAKE);
     home->handshaking++;
-    self->ssl = tls_context_accept(self->context, home->keys);
-    if (!self->ssl || !set_bios(self)) {
-        stream_close(&self->stream, CLOSE_NOMEM);
-    }
 }
 
 /* Whoever begins with a letter speaks HTTP (or something else that is no TLS either). */
@@ -179,7 +186,7 @@ void tls_advance(struct tls_stream *self) {
         buf_give(self->pipe.in);
         self->pipe.in = NULL;
     }
-    if (tls_is_open(self) && (self->in == IN_WAIT || self->in == IN_QUEUED) && self->pipe.in) {
+    if (tls_is_open(self) && self->in == IN_WAIT && self->pipe.in) {
         begin(self);
     }
     if (tls_is_open(self) && self->in == IN_HANDSHAKE) {
@@ -191,6 +198,7 @@ void tls_advance(struct tls_stream *self) {
     if (tls_is_open(self)) {
         update_reading(self);
     }
+    tls_clear_errors();
 }
 
 void tls_below_read(struct stream *below, struct buf *buf) {
@@ -200,7 +208,6 @@ void tls_below_read(struct stream *below, struct buf *buf) {
         self->pipe.in = buf;
     } else if (buf_append(&self->pipe.in, buf, 2 * (size_t)BUF_LARGE)) {
         stream_close(&self->stream, CLOSE_NOMEM);
-    tls_clear_errors();
         return;
     }
     tls_advance(self);

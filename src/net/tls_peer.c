@@ -39,12 +39,19 @@ static bool write_name(struct tls_peer *peer, struct ends *ends, const X509_NAME
     return end_text(peer, ends, written < 0 ? 0 : 1);
 }
 
+/* One that is no time, in a certificate that need not be trusted, is written as "Bad time value".
+ */
+static bool write_time(struct tls_peer *peer, struct ends *ends, const ASN1_TIME *time) {
+    ASN1_TIME_print(peer->texts, time);
+    return end_text(peer, ends, 1);
+}
+
 static bool write_all(struct tls_peer *peer, struct ends *ends, X509 *own, STACK_OF(X509) * chain) {
     if (!write_name(peer, ends, X509_get_subject_name(own)) ||
         !write_name(peer, ends, X509_get_issuer_name(own)) ||
         !end_text(peer, ends, i2a_ASN1_INTEGER(peer->texts, X509_get0_serialNumber(own))) ||
-        !end_text(peer, ends, ASN1_TIME_print(peer->texts, X509_get0_notBefore(own))) ||
-        !end_text(peer, ends, ASN1_TIME_print(peer->texts, X509_get0_notAfter(own))) ||
+        !write_time(peer, ends, X509_get0_notBefore(own)) ||
+        !write_time(peer, ends, X509_get0_notAfter(own)) ||
         !end_text(peer, ends, PEM_write_bio_X509(peer->texts, own))) {
         return false;
     }

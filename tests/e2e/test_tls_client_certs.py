@@ -15,7 +15,7 @@ from .conftest import Serve
 from .harness import Server
 from .test_asgi_scope import scope_of
 from .tls_client import both_versions, context_for, refusal, shake
-from .tls_pki import Authority, Identity, authority, localhost
+from .tls_pki import Authority, Identity, authority, der_of, localhost
 from .ws_client import handshake, switched
 
 SUBJECT = (
@@ -168,6 +168,30 @@ def test_environ_of_who_is_not_trusted(
             assert environ["SSL_CLIENT_VERIFY"].startswith("FAILED:")
             assert text(environ["SSL_CLIENT_S_DN"]) == NAME
             assert environ["SSL_CLIENT_CERT"] == identity.pem
+
+
+@both_versions
+def test_a_date_that_is_none(
+    serve_tls: Serve, room: Path, options: list[str], version: str
+) -> None:
+    """Nothing is wrong with the handshake, and its place is free for the next."""
+    few = ("--client-verify", "optional", "--limit-handshakes", "2")
+    server = serve_tls(*options, *few, app=WSGI)
+    identity = own()
+    end = identity.cert.not_valid_after_utc.strftime("%y%m%d%H%M%SZ").encode()
+    der = der_of(identity.cert)
+    assert der.count(end) == 1
+    wrong = der.replace(end, b"991399" + end[6:])
+    file = room / "client.pem"
+    file.write_bytes(ssl.DER_cert_to_PEM_cert(wrong).encode() + identity.key_pem())
+    context = context_for(version)
+    context.load_cert_chain(file)
+    for _ in range(3):
+        with shake(server, context) as client:
+            environ = environ_of(client)
+        assert environ["SSL_CLIENT_VERIFY"].startswith("FAILED:")
+        assert environ["SSL_CLIENT_V_START"].endswith(" GMT")
+        assert environ["SSL_CLIENT_V_END"] == "Bad time value"
 
 
 @both_versions

@@ -477,6 +477,66 @@ TEST(handshakes_beyond_the_limit_wait_their_turn) {
     rig_end(&rig);
 }
 
+static void turn_often(struct rig *rig) {
+    for (int i = 0; i < 50; i++) {
+        turn(rig);
+    }
+}
+
+/* A rig with places for one handshake, which has it, and two more at the same server that wait. */
+static void begin_three(struct rig rigs[3]) {
+    struct tls_pair pair = certs_pair(CERTS_RSA, "localhost", NULL);
+    struct tls_config config = plain_config(&pair, 1);
+    for (int i = 0; i < 3; i++) {
+        rig_init(&rigs[i]);
+        rigs[i].site = rigs[0].site;
+    }
+    rigs[0].site->settings.handshakes = 1;
+    rig_serve(&rigs[0], &config);
+    for (int i = 0; i < 2; i++) {
+        rig_connect(&rigs[i]);
+        SSL_do_handshake(rigs[i].client);
+        turn_often(&rigs[i]);
+    }
+    rig_connect(&rigs[2]);
+    turn_often(&rigs[2]);
+}
+
+static void end_three(struct rig rigs[3]) {
+    for (int i = 2; i > 0; i--) {
+        rig_disconnect(&rigs[i]);
+        rig_free(&rigs[i]);
+    }
+    rig_end(&rigs[0]);
+}
+
+TEST(a_turn_that_is_not_taken_goes_to_the_next) {
+    struct rig rigs[3];
+    begin_three(rigs);
+    SSL_do_handshake(rigs[2].client);
+    turn_often(&rigs[2]);
+    stream_close(rigs[0].stream, CLOSE_STOPPED);
+    turn_until_closed(&rigs[0]);
+    stream_close(rigs[1].stream, CLOSE_STOPPED); /* it was its turn */
+    CHECK(shake(&rigs[2]));
+    echo_once(&rigs[2]);
+    end_three(rigs);
+}
+
+TEST(whoever_comes_late_does_not_take_the_turn_of_another) {
+    struct rig rigs[3];
+    begin_three(rigs);
+    SSL_do_handshake(rigs[0].client);             /* its last word, */
+    SSL_do_handshake(rigs[2].client);             /* and the first of another one: in one beat */
+    CHECK(!list_empty(&rigs[0].site->tls.queue)); /* here since long */
+    turn(&rigs[0]);
+    CHECK(stream_security(rigs[0].stream) != NULL);
+    CHECK_INT(rigs[0].site->tls.handshaking, 1);
+    CHECK(shake(&rigs[1]));
+    CHECK(shake(&rigs[2]));
+    end_three(rigs);
+}
+
 TEST(a_handshake_that_does_not_come_ends_in_time) {
     struct rig rig;
     rig_init(&rig);
