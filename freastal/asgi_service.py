@@ -51,6 +51,7 @@ class Service:
         self._lifespan = Lifespan(app, config.lifespan)
         self._core: _core.Worker | None = None
         self._guest: Guest | None = None  # where the running loop is not ours
+        self._closed = False  # so is the core
         self._deadline: float | None = None  # time.monotonic(), once stop() has been called
         self._stopped: asyncio.Future[None]  # the core has no connection left
 
@@ -129,23 +130,24 @@ class Service:
             self._deadline = time.monotonic()
             while self._calls() and self._time_left() > -CANCEL_SECONDS:
                 await asyncio.sleep(LOOK_SECONDS)
+        self._closed = True
         self._core.close()
         self._leave_loop()
         await self._lifespan.shutdown(max(self._time_left(), SHUTDOWN_SECONDS))
 
     def renew_tls(self, context: _core.TlsContext) -> None:
-        """Speak TLS with that from now on."""
-        if self._core is not None:
-            self._core.renew_tls(context)
-        else:
+        """Speak TLS with that from now on; in the loop's thread."""
+        if self._core is None:
             self._tls["tls"] = context
+        elif not self._closed:
+            self._core.renew_tls(context)
 
     def add_ticket_key(self, key: bytes) -> None:
         """Seal session tickets with that from now on."""
-        if self._core is not None:
-            self._core.add_ticket_key(key)
-        else:
+        if self._core is None:
             self._tls["ticket_keys"] = (*self._tls["ticket_keys"], key)
+        elif not self._closed:
+            self._core.add_ticket_key(key)
 
     def _leave_loop(self) -> None:
         if self._guest is not None:

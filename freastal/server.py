@@ -87,16 +87,22 @@ class Server:
             self._loop.call_soon_threadsafe(self._stop, self._config.timeout_graceful_shutdown)
 
     def reload_certificates(self) -> None:
-        """Read the files of ``certfile``, ``keyfile`` and ``client_ca`` anew, in the loop's thread.
+        """Read the files of ``certfile``, ``keyfile`` and ``client_ca`` anew, in this thread.
 
-        New connections get what they hold; those that are there stay as they are.
+        New connections get what they hold, from now on, or where this is not the loop's thread
+        from its next turn on; those that are there stay as they are.
 
         :raises freastal.config.ConfigError: what they hold cannot be used; the old ones stay.
         :raises RuntimeError: not serving, or without TLS.
         """
-        if self._service is None or not self._config.secure:
+        loop, service = self._loop, self._service
+        if loop is None or service is None or not self._config.secure:
             raise RuntimeError("no certificates are in use")
-        self._service.renew_tls(tls.make_context(self._config))
+        context = tls.make_context(self._config)
+        if asyncio._get_running_loop() is loop:
+            service.renew_tls(context)
+        else:
+            loop.call_soon_threadsafe(service.renew_tls, context)
 
     async def serve(self) -> None:
         """Serve until told to stop.

@@ -290,6 +290,8 @@ class _Process:
             self._stop(self._job.config.timeout_graceful_shutdown)
 
     def _take_keys(self, data: bytes) -> None:
+        if self._stopping:  # the core may be closed, and seals nothing more
+            return
         *lines, self._said = (self._said + data).split(b"\n")
         for line in lines:
             key = bytes.fromhex(line.decode())

@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static const char GROUPS[] = "X25519:P-256:P-384";
 enum { HOST = 256 };
 
 struct tls_context {
-    uint32_t references;
+    atomic_uint references;
     size_t count;                    /* of identities */
     struct tls_identity *identities; /* owned */
     SSL_CTX **of;                    /* of each identity; owned once each, shared by some */
@@ -367,7 +368,7 @@ static bool set_protocols(struct tls_context *context, const struct tls_config *
 struct tls_context *tls_context_new(const struct tls_config *config, char reason[TLS_REASON]) {
     struct tls_context *context = calloc(1, sizeof(*context));
     if (context) {
-        context->references = 1;
+        atomic_init(&context->references, 1);
         context->identities = calloc(config->pair_count, sizeof(*context->identities));
         context->of = calloc(config->pair_count, sizeof(*context->of));
     }
@@ -387,11 +388,11 @@ struct tls_context *tls_context_new(const struct tls_config *config, char reason
 }
 
 void tls_context_hold(struct tls_context *context) {
-    context->references++;
+    atomic_fetch_add(&context->references, 1);
 }
 
 void tls_context_drop(struct tls_context *context) {
-    if (!context || --context->references > 0) {
+    if (!context || atomic_fetch_sub(&context->references, 1) > 1) {
         return;
     }
     for (size_t i = 0; i < context->count; i++) {

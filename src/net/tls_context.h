@@ -3,7 +3,7 @@
  *
  * A context never changes: new files make a new one. It is counted: a transport and each of its
  * streams hold a reference, so that handshakes in progress end with what they began with.
- * Loop thread, but for making. */
+ * Loop thread, but for making, holding and dropping: any thread. */
 #ifndef NET_TLS_CONTEXT_H
 #define NET_TLS_CONTEXT_H
 

@@ -1,6 +1,7 @@
 """An asyncio program that serves TLS and takes new certificates when it is told: by SIGHUP.
 
-Arguments: the file of certificate and key. SIGTERM ends it.
+Arguments: the file of certificate and key; and, where another thread takes them, a word.
+SIGTERM ends it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ async def app(
     await send({"type": "http.response.body", "body": b"hello"})
 
 
-async def main(certfile: str) -> None:
+def say(text: str) -> None:
+    """A line of the log."""
+    print(text, file=sys.stderr, flush=True)
+
+
+async def main(certfile: str, *elsewhere: str) -> None:
     """Serves until SIGTERM."""
     server = freastal.Server(app, port=0, certfile=certfile, lifespan="off")
     loop = asyncio.get_running_loop()
@@ -34,22 +40,25 @@ async def main(certfile: str) -> None:
         try:
             server.reload_certificates()
         except (ValueError, RuntimeError) as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            say(f"{type(error).__name__}: {error}")
         else:
-            print("taken", file=sys.stderr, flush=True)
+            loop.call_soon_threadsafe(say, "taken")
 
     def stop() -> None:
         server.should_exit = True
 
     renew()  # too early: nothing is served yet
-    loop.add_signal_handler(signal.SIGHUP, renew)
+    if elsewhere:
+        loop.add_signal_handler(signal.SIGHUP, loop.run_in_executor, None, renew)
+    else:
+        loop.add_signal_handler(signal.SIGHUP, renew)
     loop.add_signal_handler(signal.SIGTERM, stop)
     serving = loop.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
-    print(server.addresses[0].url(secure=True), file=sys.stderr, flush=True)
+    say(server.addresses[0].url(secure=True))
     await serving
     renew()  # too late
 
 
-asyncio.run(main(sys.argv[1]))
+asyncio.run(main(*sys.argv[1:]))

@@ -140,11 +140,12 @@ def test_sighup_without_certificates(serve: Serve) -> None:
         assert client.exchange(request()).body == b"hello"
 
 
-def test_reload_certificates(serve_tls: Serve, room: Path) -> None:
+@pytest.mark.parametrize("where", [[], ["elsewhere"]], ids=["in the loop", "in a thread"])
+def test_reload_certificates(serve_tls: Serve, room: Path, where: list[str]) -> None:
     """In a program of its own: see tests/apps/tls_program.py."""
     old, new = localhost(), authority().sign("localhost")
     certfile = old.write(room / "both.pem")
-    server = serve_tls(line=[sys.executable, str(APPS / "tls_program.py"), certfile])
+    server = serve_tls(line=[sys.executable, str(APPS / "tls_program.py"), certfile, *where])
     server.checks_counters = False  # nobody prints them
     early = "RuntimeError: no certificates are in use"
     assert server.whole_log.count(early) == 1
