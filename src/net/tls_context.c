@@ -176,6 +176,13 @@ static bool is_for_name(SSL *ssl, const SSL_SESSION *session) {
            strcmp(bound, host) == 0;
 }
 
+/* Has the client's certificate come to its end since it was verified? Each resumption makes a new
+ * ticket, so that a session could outlive it for ever. */
+static bool has_ended(SSL_SESSION *session) {
+    const X509 *cert = SSL_SESSION_get0_peer(session);
+    return cert && X509_cmp_current_time(X509_get0_notAfter(cert)) < 0;
+}
+
 /* RFC 6066 section 3: a session is not resumed under another name. */
 static SSL_TICKET_RETURN on_opened(SSL *ssl, SSL_SESSION *session, const unsigned char *key_name,
                                    size_t len, SSL_TICKET_STATUS status, void *unused) {
@@ -188,7 +195,7 @@ static SSL_TICKET_RETURN on_opened(SSL *ssl, SSL_SESSION *session, const unsigne
     if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) {
         return SSL_TICKET_RETURN_ABORT;
     }
-    if (!is_for_name(ssl, session)) {
+    if (!is_for_name(ssl, session) || has_ended(session)) {
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     }
     return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ SUBJECT = (
     (NameOID.COMMON_NAME, "a client"),
 )
 NAME = "CN=a client,O=Tests\\, & Söhne,C=IE"
+
+SECOND = datetime.timedelta(seconds=1)
 
 WSGI, ASGI = "probe:checked", "asgi_probe:app"
 EMPTY_ALERTS = {"1.2": "SSLV3_ALERT_HANDSHAKE_FAILURE", "1.3": "TLSV13_ALERT_CERTIFICATE_REQUIRED"}
@@ -210,6 +214,31 @@ def test_trust_is_kept_with_the_session(
         key: value for key, value in before.items() if key.startswith("SSL_")
     }
     assert after["SSL_CLIENT_VERIFY"] == "SUCCESS"
+
+
+def now() -> datetime.datetime:
+    """The time as certificates have it."""
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+@both_versions
+def test_session_does_not_outlive_the_certificate(
+    serve_tls: Serve, room: Path, options: list[str], version: str
+) -> None:
+    """It is verified again, in a handshake of its own."""
+    server = serve_tls(*options, "--client-verify", "optional", app=WSGI)
+    end = now() + 5 * SECOND
+    identity = authority("for clients").sign_client(*SUBJECT, end=end)
+    context = context_with(version, room, identity)
+    with shake(server, context) as client:
+        verdicts = [environ_of(client)["SSL_CLIENT_VERIFY"]]
+        session = client.sock.tls.session
+    while now() <= end + SECOND:
+        time.sleep(0.1)
+    with shake(server, context, session=session) as client:
+        verdicts.append(environ_of(client)["SSL_CLIENT_VERIFY"])
+        assert not client.sock.tls.session_reused
+    assert verdicts == ["SUCCESS", "FAILED:certificate has expired"]
 
 
 def test_headers_cannot_look_like_it(serve_tls: Serve, room: Path, options: list[str]) -> None:

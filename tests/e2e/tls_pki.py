@@ -154,11 +154,13 @@ class Authority:
         builder = builder.add_extension(alternatives, critical=False)
         return self._sign(builder, key, ExtendedKeyUsageOID.SERVER_AUTH)
 
-    def sign_client(self, *names: tuple[x509.ObjectIdentifier, str]) -> Identity:
+    def sign_client(
+        self, *names: tuple[x509.ObjectIdentifier, str], end: datetime.datetime = NOW + 90 * DAY
+    ) -> Identity:
         """A client's certificate for this subject."""
         key = new_key("ecdsa")
         subject = x509.Name([x509.NameAttribute(*name) for name in names])
-        builder = self.builder(subject, key, NOW - DAY, NOW + 90 * DAY)
+        builder = self.builder(subject, key, NOW - DAY, end)
         return self._sign(builder, key, ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def _sign(
