@@ -77,12 +77,12 @@ static void below_closed(struct stream *below) {
     list_remove(&self->again.link);
     list_remove(&self->stream.flushable.link);
     loop_timer_stop(self->stream.loop, &self->timer);
+    self->stream.events->closed(&self->stream); /* who may still look at what protected it */
     SSL_free(self->ssl);
     buf_give(self->pipe.in);
     tls_peer_free(self->peer);
     tls_context_drop(self->context);
     loop_bury(self->stream.loop, &self->grave, free_stream);
-    self->stream.events->closed(&self->stream);
 }
 
 static void close_stream(struct stream *stream) {

@@ -98,6 +98,11 @@ static void on_closed(struct stream *stream) {
     rig->why = stream->why;
     rig->reason = stream_reason(stream);
     CHECK(chain_empty(&stream->out));
+    const struct security *security = stream_security(stream);
+    if (security && security->client) {
+        CHECK_SLICE(slice_of(security->client->subject.at, 3), SLICE("CN=")); /* still there */
+        CHECK_SLICE(slice_of(security->server_cert.at, 10), SLICE("-----BEGIN"));
+    }
     rig->stream = NULL;
 }
 
