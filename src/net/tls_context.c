@@ -387,10 +387,11 @@ struct tls_context *tls_context_new(const struct tls_config *config, char reason
     for (size_t i = 0; i < config->pair_count; i++) {
         if (!add_identity(context, config, &config->pairs[i], reason)) {
             tls_context_drop(context);
-            return NULL;
+            context = NULL;
+            break;
         }
     }
-    ERR_clear_error();
+    ERR_clear_error(); /* nothing is left to whoever else uses libssl in this thread */
     return context;
 }
 
