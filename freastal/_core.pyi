@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import Any, Final, TypedDict, final
 
-from typing_extensions import TypeVarTuple, Unpack
+from typing_extensions import Buffer, TypeVarTuple, Unpack
 
 __all__ = ["OPTIONS", "ClientDisconnected", "Loop", "TlsContext", "Worker", "__version__"]
 
@@ -166,6 +166,8 @@ class Worker:
     :param root_path: ASGI: ``root_path`` of scopes.
     :param stopped: called without arguments, in the loop's thread, once :meth:`stop` has been
         carried out: no connection is left.
+    :param board: where the loop shows what it does: a writable buffer of
+        :data:`freastal.board.SIZE` bytes, shared with whoever watches; ``None``: nowhere.
     :param tls: speak TLS, with this; ``None``: speak without.
     :param ticket_keys: what session tickets are sealed with, 80 bytes each, the newest last.
     :param wakeup_fd: WSGI without ``loop``: a descriptor that becomes readable when a signal has
@@ -189,6 +191,7 @@ class Worker:
         state: dict[str, Any] | None = None,
         root_path: str = "",
         stopped: Callable[[], object] | None = None,
+        board: Buffer | None = None,
         tls: TlsContext | None = None,
         ticket_keys: Sequence[bytes] = (),
         wakeup_fd: int = -1,

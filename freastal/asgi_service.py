@@ -41,13 +41,14 @@ class Service:
 
     :param app: an ASGI 3 application.
     :param config: of it, the options of the core, ``lifespan``, ``root_path`` and ``access_log``.
-    :param tls: see :func:`freastal.tls.core_options`.
+    :param core: more keywords of ``_core.Worker``: see :func:`freastal.tls.core_options`, and
+        ``board``.
     """
 
-    def __init__(self, app: Callable[..., Any], config: Config, tls: Mapping[str, Any]) -> None:
+    def __init__(self, app: Callable[..., Any], config: Config, core: Mapping[str, Any]) -> None:
         self._app = app
         self._config = config
-        self._tls = dict(tls)
+        self._options = dict(core)
         self._lifespan = Lifespan(app, config.lifespan)
         self._core: _core.Worker | None = None
         self._guest: Guest | None = None  # where the running loop is not ours
@@ -86,7 +87,7 @@ class Service:
         self._stopped = tasks.create_future()
         loop = beats_of(tasks)
         if loop is None:
-            self._guest = attach(tasks)
+            self._guest = attach(tasks, shown="board" in self._options)
             loop = self._guest.beats
         return _core.Worker(
             self._app,
@@ -99,7 +100,7 @@ class Service:
             stopped=self._on_stopped,
             access_log_fd=STANDARD_OUTPUT if self._config.access_log else -1,
             multiprocess=self._config.workers > 1,
-            **self._tls,
+            **self._options,
             **self._config.core_options("asgi"),
         )
 
@@ -138,14 +139,14 @@ class Service:
     def renew_tls(self, context: _core.TlsContext) -> None:
         """Speak TLS with that from now on; in the loop's thread."""
         if self._core is None:
-            self._tls["tls"] = context
+            self._options["tls"] = context
         elif not self._closed:
             self._core.renew_tls(context)
 
     def add_ticket_key(self, key: bytes) -> None:
         """Seal session tickets with that from now on."""
         if self._core is None:
-            self._tls["ticket_keys"] = (*self._tls["ticket_keys"], key)
+            self._options["ticket_keys"] = (*self._options["ticket_keys"], key)
         elif not self._closed:
             self._core.add_ticket_key(key)
 

@@ -39,10 +39,10 @@ class AsgiWorker:
         app: Callable[..., Any],
         config: Config,
         sockets: Sequence[socket.socket],
-        tls: Mapping[str, Any],
+        core: Mapping[str, Any],
     ) -> None:
         self._sockets = sockets
-        self._service = Service(app, config, tls)
+        self._service = Service(app, config, core)
         self._loop = make_loop(config.loop)
         asyncio.set_event_loop(self._loop)
         self._loop.set_exception_handler(_log_failure)

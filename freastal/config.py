@@ -62,6 +62,12 @@ class Config:
     backlog: int
     workers: int
     threads: int
+    reuse_port: bool
+    timeout_worker: float
+    limit_max_requests: int
+    limit_max_requests_jitter: int
+    workers_lifetime: float
+    workers_max_rss: int
     timeout_graceful_shutdown: float
     interface: str
     app_dir: str

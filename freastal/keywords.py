@@ -58,6 +58,12 @@ class AsgiKeywords(ServerKeywords, total=False):
     """What :func:`freastal.serve_asgi` takes."""
 
     workers: int | None
+    reuse_port: bool | None
+    timeout_worker: float | None
+    limit_max_requests: int | None
+    limit_max_requests_jitter: int | None
+    workers_lifetime: float | None
+    workers_max_rss: int | None
     loop: str | None
     log_level: str | None
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import selectors
 import signal
 
@@ -97,10 +98,18 @@ class EventLoop(_core.Loop, asyncio.SelectorEventLoop):
         self.release()
 
 
-class Guest:
-    """The core's beats, turned by an event loop that is not ours."""
+SHOWN_SECONDS = 1.0
 
-    def __init__(self, host: asyncio.AbstractEventLoop) -> None:
+
+class Guest:
+    """The core's beats, turned by an event loop that is not ours.
+
+    :param shown: somebody watches the beats' board. What the host does between two turns counts as
+        a step; so that waiting does not, there is a turn at least every :data:`SHOWN_SECONDS`.
+    """
+
+    def __init__(self, host: asyncio.AbstractEventLoop, *, shown: bool = False) -> None:
+        self._longest = SHOWN_SECONDS if shown else math.inf
         self.beats = _core.Loop()
         self._host = host
         # Calls of the application copy the context of the turn: it must not be that of a request
@@ -123,7 +132,8 @@ class Guest:
         timeout = self.beats.backend_timeout()
         if timeout == 0:
             self._turn_soon()
-        elif timeout is not None:
+        elif timeout is not None or self._longest < math.inf:
+            timeout = self._longest if timeout is None else min(timeout, self._longest)
             self._timer = self._host.call_later(timeout, self._turn, context=self._context)
 
     def _drop_handles(self) -> None:
@@ -143,9 +153,12 @@ class Guest:
         self.beats.release()
 
 
-def attach(host: asyncio.AbstractEventLoop) -> Guest:
-    """Let a running event loop turn the core's beats, which are ``beats`` of what is returned."""
-    return Guest(host)
+def attach(host: asyncio.AbstractEventLoop, *, shown: bool = False) -> Guest:
+    """Let a running event loop turn the core's beats, which are ``beats`` of what is returned.
+
+    :param shown: somebody watches the beats' board.
+    """
+    return Guest(host, shown=shown)
 
 
 def beats_of(loop: asyncio.AbstractEventLoop) -> _core.Loop | None:

@@ -120,7 +120,9 @@ class Option:
             return "on" if value else "off"
         if self.kind.repeats:
             return ", ".join(map(str, value))
-        return f"{value:g}" if self.kind is Kind.SECONDS else str(value)
+        if self.kind is Kind.SECONDS:
+            return f"{value:.0f}" if float(value).is_integer() else f"{value:g}"
+        return str(value)
 
     def read(self, text: str, where: str) -> Any:
         """Turn the text of a flag or a variable into a value.
@@ -210,13 +212,20 @@ def _limit(
 
 
 def _seconds(
-    name: str, default: float, words: str, *, core: bool = True, interface: str = ""
+    name: str,
+    default: float,
+    words: str,
+    *,
+    core: bool = True,
+    interface: str = "",
+    aliases: tuple[str, ...] = (),
 ) -> Option:
     return Option(
         name,
         Kind.SECONDS,
         default,
         words,
+        aliases=aliases,
         minimum=0,
         maximum=DAY,
         metavar="SECONDS",
@@ -298,6 +307,55 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             metavar="N",
             core=True,
             interface="wsgi",
+        ),
+        Option(
+            "reuse_port",
+            Kind.SWITCH,
+            True,
+            "a socket of its own for each worker, between which the kernel spreads connections; "
+            "else one that whoever is idle accepts from",
+        ),
+        _seconds(
+            "timeout_worker",
+            60,
+            "the longest that one step may hold up a worker's loop: a call of a WSGI application "
+            "with one thread, a step of asyncio; beyond, the worker is killed and replaced; 0: off",
+            core=False,
+            aliases=("--timeout",),
+        ),
+        Option(
+            "limit_max_requests",
+            Kind.INT,
+            0,
+            "replace a worker that has answered so many requests; 0: never",
+            aliases=("--max-requests",),
+            maximum=2**50,
+            metavar="N",
+        ),
+        Option(
+            "limit_max_requests_jitter",
+            Kind.INT,
+            0,
+            "up to so many more, by chance, so that workers do not leave together",
+            aliases=("--max-requests-jitter",),
+            maximum=2**50,
+            metavar="N",
+        ),
+        Option(
+            "workers_lifetime",
+            Kind.SECONDS,
+            0,
+            "replace a worker that has served for so long, or up to a tenth longer; 0: never",
+            maximum=366 * DAY,
+            metavar="SECONDS",
+        ),
+        Option(
+            "workers_max_rss",
+            Kind.INT,
+            0,
+            "replace a worker whose resident memory has grown beyond so many MiB; 0: never",
+            maximum=2**40,
+            metavar="MIB",
         ),
         _seconds(
             "timeout_graceful_shutdown",

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["OPTIONS", "Server"]
 
-FOR_PROCESSES = ("interface", "log_level", "loop", "threads", "workers")
+FOR_PROCESSES = (
+    *("interface", "log_level", "loop", "threads", "workers", "reuse_port", "timeout_worker"),
+    *("limit_max_requests", "limit_max_requests_jitter", "workers_lifetime", "workers_max_rss"),
+)
 """Options of the command that mean nothing where the process and the loop are somebody else's."""
 
 OPTIONS = tuple(name for name in config.OPTIONS if name not in FOR_PROCESSES)

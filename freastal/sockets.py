@@ -1,8 +1,9 @@
 """Listening sockets: opened by the supervisor before it forks, kept open across its workers.
 
-A TCP address gets one ``SO_REUSEPORT`` socket for each worker, between which the kernel spreads
-connections; a unix path gets one socket that all workers share. All are non-blocking and closed
-on exec. Whatever goes wrong is a :class:`ListenError` of one line.
+A TCP address gets one ``SO_REUSEPORT`` socket for each worker's slot, between which the kernel
+spreads connections, or one that all workers share (``--no-reuse-port``); a unix path gets one that
+all share. All are non-blocking and closed on exec. Whatever goes wrong is a :class:`ListenError` of
+one line.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from freastal.addresses import Address, TcpAddress, UnixAddress
+from freastal.reuseport import Group, bound
 
 __all__ = ["ListenError", "Listeners"]
 
@@ -29,7 +31,8 @@ class ListenError(Exception):
 class Listeners:
     """All sockets of one server.
 
-    :param slots: how many workers there will be.
+    :param slots: how many workers there will be at first.
+    :param reuse_port: a socket of its own for each of them.
     :param backlog: the kernel's queue of connections to accept, for each socket.
     :param uds_permissions: mode of unix sockets.
     :raises ListenError: an address is taken, not this machine's, or not resolvable; nothing stays
@@ -37,11 +40,20 @@ class Listeners:
     """
 
     def __init__(
-        self, addresses: Sequence[Address], *, slots: int, backlog: int, uds_permissions: int
+        self,
+        addresses: Sequence[Address],
+        *,
+        slots: int,
+        backlog: int,
+        uds_permissions: int,
+        reuse_port: bool = True,
     ) -> None:
         self.bound: list[Address] = []
         """Where the server listens, with real ports and resolved names."""
-        self._slots: list[list[socket.socket]] = [[] for _ in range(slots)]
+        self._slots = slots
+        self._groups: list[Group] = []
+        self._shared: list[socket.socket] = []
+        self._reuse_port = reuse_port
         self._unix: list[_UnixListener] = []
         try:
             for address in addresses:
@@ -54,19 +66,47 @@ class Listeners:
             raise
 
     def of_slot(self, index: int) -> list[socket.socket]:
-        """The sockets of one worker, unix sockets being the same for all."""
-        return [*self._slots[index], *(each.socket for each in self._unix)]
+        """The sockets of one slot, and those that are the same for all."""
+        own = [group.sockets[index] for group in self._groups]
+        return [*own, *self._shared, *(each.socket for each in self._unix)]
 
     def close_other_slots(self, index: int) -> None:
         """In a worker: close what belongs to its siblings."""
-        for other, sockets in enumerate(self._slots):
-            if other != index:
-                _close_all(sockets)
+        for group in self._groups:
+            _close_all([each for other, each in enumerate(group.sockets) if other != index])
+
+    def add_slot(self) -> None:
+        """Open the sockets of one slot more; :meth:`steer` gives them connections.
+
+        :raises OSError: they cannot be opened; nothing has changed then.
+        """
+        grown = []
+        try:
+            for group in self._groups:
+                group.add()
+                grown.append(group)
+        except BaseException:
+            for group in grown:
+                group.remove()
+            raise
+        self._slots += 1
+
+    def remove_slot(self) -> None:
+        """Close the sockets of the last slot, which nobody accepts from any more."""
+        for group in self._groups:
+            group.remove()
+        self._slots -= 1
+
+    def steer(self, chosen: Collection[int]) -> None:
+        """Have the kernel give new connections to these slots only."""
+        for group in self._groups:
+            group.steer(chosen)
 
     def close(self) -> None:
         """Close everything; remove the unix sockets' files that this process made."""
-        for sockets in self._slots:
-            _close_all(sockets)
+        for group in self._groups:
+            group.close()
+        _close_all(self._shared)
         for each in self._unix:
             each.close()
 
@@ -81,19 +121,29 @@ class Listeners:
         port, before = address.port, len(self.bound)
         for family, _, _, _, name in dict.fromkeys(found):
             try:
-                sockets = _open_group(family, (name[0], port, *name[2:]), len(self._slots), backlog)
+                first = self._open_name(family, (name[0], port, *name[2:]), backlog)
             except OSError as error:
                 # A name like localhost may have an address of a family that is switched off here.
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                     raise ListenError(address, error) from error
                 absent = error
                 continue
-            host, port = sockets[0].getsockname()[:2]
+            host, port = first.getsockname()[:2]
             self.bound.append(TcpAddress(host, port))
-            for slot, each in zip(self._slots, sockets, strict=True):
-                slot.append(each)
         if absent is not None and len(self.bound) == before:
             raise ListenError(address, absent) from absent
+
+    def _open_name(self, family: int, name: tuple[object, ...], backlog: int) -> socket.socket:
+        """Open what listens on one address; gives the first socket back."""
+        if self._reuse_port:
+            group = Group(family, name, count=self._slots, backlog=backlog)
+            self._groups.append(group)
+            return group.sockets[0]
+        shared = bound(family, name)
+        self._shared.append(shared)
+        shared.listen(backlog)
+        shared.setblocking(False)
+        return shared
 
     def _open_unix(self, address: UnixAddress, backlog: int, mode: int) -> None:
         try:
@@ -136,48 +186,6 @@ class _UnixListener:
                 os.unlink(self._path)
         except OSError:
             pass  # gone, or its directory is not ours any more: nothing is left to do
-
-
-def _open_group(
-    family: int, name: tuple[object, ...], count: int, backlog: int
-) -> list[socket.socket]:
-    """Open sockets that share one address.
-
-    With ``SO_REUSEPORT`` alone, a second server of the same user would get the port as well and
-    take half of the connections unnoticed. So a first socket claims the address without it; only
-    when that listens, which fails if anybody else does, may the workers' sockets join it, and then
-    it is closed.
-
-    :raises OSError: the address is taken, or not this machine's.
-    """
-    sockets: list[socket.socket] = []
-    with _bound(family, name) as claim:
-        claim.listen(1)
-        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try:
-            for _ in range(count):
-                sockets.append(_bound(family, claim.getsockname(), reuse_port=True))
-                sockets[-1].listen(backlog)
-                sockets[-1].setblocking(False)
-        except BaseException:
-            _close_all(sockets)
-            raise
-    return sockets
-
-
-def _bound(family: int, name: tuple[object, ...], *, reuse_port: bool = False) -> socket.socket:
-    new = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6 and name[0] == "::":
-            new.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # [::] means IPv4 as well
-        new.bind(name)
-    except BaseException:
-        new.close()
-        raise
-    return new
 
 
 def _remove_stale(address: UnixAddress) -> None:

@@ -1,4 +1,4 @@
-"""The supervisor: opens the sockets, forks the workers, replaces the dead, ends them all.
+"""The supervisor: opens the sockets, forks the workers, replaces them, ends them all.
 
 It imports neither the application nor the C core (unless the caller of ``serve`` has), so it
 stays small and does not fail with them. One thread, one loop over :func:`select.poll`; what can
@@ -12,13 +12,20 @@ happen is a signal, a worker's word on its channel, and a point in time:
                                     |                                              |
                                     +------------ no worker is left ---------------+---> over
 
-No signal is lost between looking and waiting: its handler does nothing, and its number goes as a
-byte through :func:`signal.set_wakeup_fd` into a pipe that the loop polls. Around a fork signals
-are blocked, so that a child never writes into its parent's pipe.
-
 A worker's death is no event of its own but SIGCHLD. In STARTING, a worker that dies before it was
 ready ends the server; afterwards it is replaced, at once if it had lived for a while, else with a
 pause that doubles from death to death.
+
+Workers are replaced one after the other (:class:`freastal.slots.Slot`), at SIGHUP and when they
+have grown old (:mod:`freastal.watch`): the next one boots beside the one that serves, which leaves
+when the next is ready; where that never is, it stays.
+
+Signals, as gunicorn has them:
+
+* SIGTERM, SIGINT: stop gracefully; a second one ends now. SIGQUIT: stop now.
+* SIGHUP: replace all workers: new code, new certificates.
+* SIGUSR2: have all workers read the certificates anew, and stay.
+* SIGTTIN, SIGTTOU: one worker more, one less.
 
 Exit codes: 0 stopped; 1 cannot listen or run, or a second signal cut requests off; 3 the
 application cannot be loaded or does not start.
@@ -37,27 +44,41 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable
-from types import FrameType, TracebackType
 from typing import Any
 
-from freastal import __version__, loader, logs, worker
+from freastal import __version__, loader, logs, watch, worker
+from freastal.board import Board
 from freastal.config import Config
+from freastal.signals import SignalPipe
+from freastal.slots import Process, Slot
 from freastal.sockets import ListenError, Listeners
 from freastal.tickets import TICKET_SECONDS, Keys
 
 __all__ = ["Supervisor", "serve"]
 
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
-
-SETTLED = 5.0
-"""Seconds of serving after which a worker's death does not count as a series any more."""
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
-"""Seconds before a worker that died young is replaced: the first time, and the limit."""
+HANDLED = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGCHLD,
+)
 
 KILL_MARGIN = worker.LAST_WORDS + 1.0
 """Seconds after the time for requests when a worker that is still there gets SIGKILL."""
+
+ABORT_SECONDS = 1.0
+"""How long a worker that stands still may take to say where its threads are."""
+
+SETTLE_SECONDS = 1.0
+"""Between the last connection given to a socket and its worker's leaving: handshakes end."""
+
+MOST_WORKERS = 1024
 
 logger = logging.getLogger("freastal")
 
@@ -72,13 +93,14 @@ def serve(app: str | Callable[..., Any], config: Config) -> int:
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("freastal serves from the main thread only: it handles signals")
     logs.set_up(config.log_level)
-    with SignalPipe() as signals:  # before the sockets: who can connect can also stop the server
+    with SignalPipe(HANDLED) as signals:  # before the sockets: who connects can also stop it
         try:
             listeners = Listeners(
                 config.bind,
                 slots=config.workers,
                 backlog=config.backlog,
                 uds_permissions=config.uds_permissions,
+                reuse_port=config.reuse_port,
             )
         except ListenError as error:
             _say(f"freastal: {error}")
@@ -106,75 +128,6 @@ EDGES = {
 }
 
 
-class Slot:
-    """A worker's place: its sockets stay while processes come and go."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.pid = 0
-        """The process that has the place, or had it last; 0 before the first."""
-        self.alive = False
-        """Whether the process is still to be waited for; afterwards its pid may be another's."""
-        self.channel: socket.socket | None = None
-        """The supervisor's end; to close it is to tell the worker that the supervisor is gone."""
-        self.received = b""
-        self.ready_at: float | None = None
-        self.start_at: float | None = 0.0
-        """When to fill the place; ``None`` while it is filled."""
-        self.young_deaths = 0
-
-    def __str__(self) -> str:
-        return f"worker {self.index + 1}" + (f" (pid {self.pid})" if self.pid else "")
-
-    def pause(self, now: float) -> float:
-        """Count a death; how many seconds to wait before the next worker takes the place."""
-        if self.ready_at is not None and now - self.ready_at >= SETTLED:
-            self.young_deaths = 0
-            return 0.0
-        self.young_deaths += 1
-        return float(min(FIRST_PAUSE * 2 ** min(self.young_deaths - 1, 16), LONGEST_PAUSE))
-
-
-class SignalPipe:
-    """While entered, signals of :data:`HANDLED` do nothing but become readable numbers."""
-
-    def __init__(self) -> None:
-        self.fd, self._write_fd = os.pipe()
-        os.set_blocking(self.fd, False)
-        os.set_blocking(self._write_fd, False)
-        self._before: dict[int, Any] = {}
-        self._fd_before = -1
-
-    def __enter__(self) -> SignalPipe:
-        self._fd_before = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
-        for number in HANDLED:
-            self._before[number] = signal.signal(number, _leave_to_pipe)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        frames: TracebackType | None,
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        signal.set_wakeup_fd(self._fd_before)
-        self.close()
-
-    def close(self) -> None:
-        """Close both ends, and no more: for a forked child."""
-        os.close(self.fd)
-        os.close(self._write_fd)
-
-    def take(self) -> list[int]:
-        """The signals that have come, in their order."""
-        try:
-            return list(os.read(self.fd, 4096))
-        except BlockingIOError:
-            return []
-
-
 class Supervisor:
     """One server: see the head of the file.
 
@@ -195,12 +148,17 @@ class Supervisor:
         self._slots = [Slot(index) for index in range(config.workers)]
         self._state = State.STARTING
         self._code = 0
-        self._deadline: float | None = None
-        """When STOPPING becomes KILLING."""
         self._selector = selectors.PollSelector()  # has no descriptor that a child would inherit
         self._signals = signals
         self._keys = Keys() if config.secure else None
         self._next_key = time.monotonic() + TICKET_SECONDS
+        self._next_look = time.monotonic() if watch.looks(config) else None
+        self._to_replace: deque[Slot] = deque()
+        """Slots whose worker is to be replaced, one after the other."""
+        self._reloading = False
+        """SIGHUP is being carried out."""
+        self._retiring: list[tuple[float, Slot]] = []
+        """Slots that get no new connections, and when their workers are told to leave."""
 
     def run(self) -> int:
         """Serve to the end.
@@ -212,33 +170,41 @@ class Supervisor:
             while self._turn():
                 pass
         finally:
-            for slot in self._slots:
-                self._close_channel(slot)
+            for process in self._processes():
+                self._close_channel(process)
         return self._code
+
+    # What is due
 
     def _turn(self) -> bool:
         """Do what is due, wait for what comes; false when it is over."""
         now = time.monotonic()
-        if self._state in (State.STARTING, State.SERVING):
+        if self._living:
             self._start_due(now)
             self._rotate_due(now)
-        if self._deadline is not None and self._deadline <= now:
-            self._kill("not finished in time")
-        if self._over():
+            self._look_due(now)
+            self._retire_due(now)
+            self._replace_next()
+        self._kill_due(now)
+        if not self._living and not any(self._processes()):
             return False
         for key, _ in self._selector.select(self._time_to_wait()):
             key.data()
         return True
 
-    def _over(self) -> bool:
-        stopping = self._state in (State.STOPPING, State.KILLING)
-        return stopping and not any(slot.alive for slot in self._slots)
+    @property
+    def _living(self) -> bool:
+        return self._state in (State.STARTING, State.SERVING)
+
+    def _processes(self) -> list[Process]:
+        return [process for slot in self._slots for process in slot.processes]
 
     def _time_to_wait(self) -> float | None:
-        times = [self._deadline]
-        if self._state in (State.STARTING, State.SERVING):
+        times = [process.kill_at for process in self._processes()]
+        if self._living:
             times += [slot.start_at for slot in self._slots]
             times += [self._next_key] if self._keys else []
+            times += [self._next_look] + [due for due, _ in self._retiring]
         due = [each for each in times if each is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
@@ -246,17 +212,54 @@ class Supervisor:
         assert (self._state, state) in EDGES
         self._state = state
 
+    def _look_due(self, now: float) -> None:
+        if self._next_look is None or now < self._next_look:
+            return
+        self._next_look = now + watch.LOOK_SECONDS
+        for slot in self._slots:
+            for process in slot.processes:
+                seconds = watch.stuck_for(process, self._config, now)
+                if seconds is not None and not process.stuck:
+                    self._abort(process, seconds)
+            if slot.current and not slot.current.stuck and slot not in self._to_replace:
+                reason = watch.worn(slot.current, self._config, now)
+                if reason and slot.successor is None and now >= slot.renew_after:
+                    logger.info("%s is replaced: %s", slot.current, reason)
+                    self._to_replace.append(slot)
+
+    def _abort(self, process: Process, seconds: float) -> None:
+        """It stands still: it is to say where (faulthandler, at SIGABRT), and is killed."""
+        process.stuck = True
+        at = f" ({process.board.line})" if process.board.line else ""
+        logger.error("%s has been at one step for %.0f s%s: killing it", process, seconds, at)
+        process.leave(signal.SIGABRT, ABORT_SECONDS)
+
+    def _kill_due(self, now: float) -> None:
+        late = [p for p in self._processes() if p.kill_at is not None and p.kill_at <= now]
+        if not late:
+            return
+        if self._state is State.STOPPING:
+            self._enter(State.KILLING)
+        names = ", ".join(str(process) for process in late if not process.stuck)
+        if names:
+            logger.warning("not finished in time: killing %s", names)
+        for process in late:
+            process.kill_at = None
+            process.signal(signal.SIGKILL)
+
     # Starting workers
 
     def _start_due(self, now: float) -> None:
         for slot in self._slots:
             if slot.start_at is not None and slot.start_at <= now:
                 self._start(slot)
-            if self._state is State.STOPPING:  # it could not be started
+            if not self._living:  # it could not be started
                 break
 
     def _start(self, slot: Slot) -> None:
+        """Fork a worker: the slot's current one, or its successor."""
         ours, theirs = socket.socketpair()
+        board = Board()
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()  # or the child would write it a second time
@@ -265,30 +268,45 @@ class Supervisor:
             pid = os.fork()
             if pid == 0:
                 ours.close()
-                self._become_worker(slot, theirs, mask)
+                self._become_worker(slot, theirs, board, mask)
         except OSError as error:
             ours.close()
-            self._lost(slot, f"cannot be started: {error}", worker.EXIT_ERROR)
+            board.close()
+            self._not_started(slot, error)
             return
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             theirs.close()
         ours.setblocking(False)
-        slot.pid, slot.alive, slot.channel, slot.received = pid, True, ours, b""
-        slot.ready_at = slot.start_at = None
-        self._selector.register(ours, selectors.EVENT_READ, lambda: self._on_channel(slot))
+        process = Process(slot.number, pid, board, ours)
+        slot.begin(process)
+        self._selector.register(ours, selectors.EVENT_READ, lambda: self._on_channel(slot, process))
 
-    def _become_worker(self, slot: Slot, channel: socket.socket, mask: Iterable[int]) -> None:
+    def _not_started(self, slot: Slot, error: OSError) -> None:
+        if self._state is State.STARTING:
+            self._fail(f"freastal: worker {slot.number} cannot be started: {error}", 1)
+            return
+        pause = slot.pause(None, time.monotonic())
+        logger.error("worker %d cannot be started: %s; again in %g s", slot.number, error, pause)
+        if slot.current is None:
+            slot.start_at = time.monotonic() + pause
+        else:
+            slot.renew_after = time.monotonic() + pause
+
+    def _become_worker(
+        self, slot: Slot, channel: socket.socket, board: Board, mask: Iterable[int]
+    ) -> None:
         """In the child; does not return."""
         try:
             self._signals.close()
-            for other in self._slots:
+            for other in self._processes():
                 if other.channel is not None:
                     other.channel.close()
             self._listeners.close_other_slots(slot.index)
             sockets = self._listeners.of_slot(slot.index)
             keys = self._keys.all if self._keys else ()
-            worker.run(worker.Job(self._app, self._config, sockets, channel, keys), mask)
+            job = worker.Job(self._app, self._config, sockets, channel, board, keys)
+            worker.run(job, mask)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -299,49 +317,56 @@ class Supervisor:
         if self._keys is None or now < self._next_key:
             return
         self._next_key = now + TICKET_SECONDS
-        line = self._keys.rotate().hex().encode() + b"\n"
-        for slot in self._slots:
-            if slot.channel is not None:
-                with contextlib.suppress(OSError):  # it dies: its successor has the key already
-                    slot.channel.send(line)
+        line = self._keys.rotate().hex().encode()
+        for process in self._processes():
+            process.tell(line)
 
-    def _on_channel(self, slot: Slot) -> None:
+    # What workers say
+
+    def _on_channel(self, slot: Slot, process: Process) -> None:
         """Read a worker's report; its end of file says nothing that SIGCHLD does not."""
-        while slot.channel is not None:
+        while process.channel is not None:
             try:
-                data = slot.channel.recv(65536)
+                data = process.channel.recv(65536)
             except BlockingIOError:
                 return
             except ConnectionError:
                 data = b""
-            slot.received += data
+            process.received += data
             if not data:
-                self._close_channel(slot)
-            elif slot.received.endswith(b"\n"):
-                self._on_report(slot, worker.Report.decode(slot.received))
+                self._close_channel(process)
+            elif process.received.endswith(b"\n"):
+                self._on_report(slot, process, worker.Report.decode(process.received))
 
-    def _on_report(self, slot: Slot, report: worker.Report) -> None:
+    def _on_report(self, slot: Slot, process: Process, report: worker.Report) -> None:
         if not report.code:
-            slot.ready_at = time.monotonic()
-            if self._state is State.SERVING:
-                logger.info("%s is ready", slot)
-            elif self._state is State.STARTING and self._all_ready():
-                self._enter(State.SERVING)
-                self._announce(report.interface)
-                for flag in self._config.idle_options(report.interface):
-                    logger.warning("%s means nothing to %s", flag, report.interface.upper())
+            self._on_ready(slot, process, report)
         elif self._state is State.STARTING:
             self._fail(f"{report.traceback_text}freastal: {report.line}", report.code)
         elif self._state is State.SERVING:
-            logger.error("%s: %s\n%s", slot, report.line, report.traceback_text.rstrip())
+            logger.error("%s: %s\n%s", process, report.line, report.traceback_text.rstrip())
 
-    def _all_ready(self) -> bool:
-        return all(slot.ready_at is not None for slot in self._slots)
+    def _on_ready(self, slot: Slot, process: Process, report: worker.Report) -> None:
+        process.ready_at = time.monotonic()
+        if self._state is State.SERVING:
+            if process is slot.successor:
+                old = slot.promote()
+                logger.info("%s is ready; pid %d leaves", process, old.pid)
+                old.leave(signal.SIGTERM, self._grace + KILL_MARGIN)
+                self._note_progress()
+            else:
+                logger.info("%s is ready", process)
+            self._steer()
+        elif self._state is State.STARTING and all(slot.ready for slot in self._slots):
+            self._enter(State.SERVING)
+            self._announce(report.interface)
+            for flag in self._config.idle_options(report.interface):
+                logger.warning("%s means nothing to %s", flag, report.interface.upper())
 
     def _announce(self, interface: str) -> None:
         if not logger.isEnabledFor(logging.INFO):
             return
-        size = _count(self._config.workers, "worker")
+        size = _count(len(self._slots), "worker")
         if interface == "wsgi":
             size += f" × {_count(self._config.threads, 'thread')}"
         else:
@@ -352,108 +377,190 @@ class Supervisor:
             f"  {size}, pid {os.getpid()}",
         )
 
+    # Replacing workers
+
+    def _replace_next(self) -> None:
+        """Start the successor of the next worker that is to be replaced, if none is booting."""
+        if any(slot.successor for slot in self._slots) or self._state is not State.SERVING:
+            return
+        for slot in list(self._to_replace):
+            if slot.retired:
+                self._to_replace.remove(slot)
+            elif slot.ready:
+                self._to_replace.remove(slot)
+                self._start(slot)
+                return
+        self._note_progress()
+
+    def _note_progress(self) -> None:
+        """Is a reload over?"""
+        if self._reloading and not self._to_replace and not any(s.successor for s in self._slots):
+            self._reloading = False
+            logger.info("reloaded")
+
+    def _give_up_replacing(self, slot: Slot, process: Process, how: str) -> None:
+        """A successor has died before it was ready: who serves goes on."""
+        self._reloading = False
+        self._to_replace.clear()
+        pause = slot.pause(process, time.monotonic())
+        slot.renew_after = time.monotonic() + pause
+        logger.error("%s %s before it was ready: %s goes on", process, how, slot.current)
+
+    def _steer(self) -> None:
+        """New connections go where somebody serves."""
+        self._listeners.steer(
+            [slot.index for slot in self._slots if slot.ready and not slot.retired]
+        )
+
+    def _on_one_more(self) -> None:
+        kept = next((slot for slot in self._slots if slot.retired), None)
+        if kept is not None:
+            kept.retired, kept.start_at = False, 0.0 if kept.current is None else None
+            self._retiring = [(due, slot) for due, slot in self._retiring if slot is not kept]
+        elif len(self._slots) >= MOST_WORKERS:
+            logger.error("SIGTTIN: there are %d workers, no more are allowed", MOST_WORKERS)
+            return
+        else:
+            try:
+                self._listeners.add_slot()
+            except OSError as error:
+                logger.error("SIGTTIN: no socket for one worker more: %s", error)
+                return
+            self._slots.append(Slot(len(self._slots)))
+        self._steer()
+        logger.info("SIGTTIN: %s", _count(self._size, "worker"))
+
+    def _on_one_less(self) -> None:
+        if self._size == 1:
+            logger.info("SIGTTOU: 1 worker is the least")
+            return
+        slot = [slot for slot in self._slots if not slot.retired][-1]
+        slot.retired, slot.start_at = True, None
+        self._retiring.append((time.monotonic() + SETTLE_SECONDS, slot))
+        self._steer()
+        logger.info("SIGTTOU: %s", _count(self._size, "worker"))
+
+    @property
+    def _size(self) -> int:
+        return sum(not slot.retired for slot in self._slots)
+
+    def _retire_due(self, now: float) -> None:
+        """Carry out what SIGTTOU has begun, when handshakes with the slot's sockets are over.
+
+        Its worker takes what is queued there, and leaves; then the sockets are closed, those of the
+        last slot first.
+        """
+        for due, slot in list(self._retiring):
+            if due <= now:
+                self._retiring.remove((due, slot))
+                for process in slot.dismiss():
+                    process.leave(signal.SIGTERM, self._grace + KILL_MARGIN)
+        while self._slots[-1].retired and not self._slots[-1].processes:
+            self._slots.pop()
+            self._listeners.remove_slot()
+
     # Signals and deaths
 
     def _on_signals(self) -> None:
         for number in self._signals.take():
             if number == signal.SIGCHLD:
                 self._reap()
+            elif number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+                self._on_stop_signal(signal.Signals(number))
+            elif not self._living:
+                continue
             elif number == signal.SIGHUP:
                 self._on_hang_up()
-            elif number in HANDLED:
-                self._on_stop_signal(signal.Signals(number))
+            elif number == signal.SIGUSR2:
+                self._on_renew()
+            elif number == signal.SIGTTIN:
+                self._on_one_more()
+            elif number == signal.SIGTTOU:
+                self._on_one_less()
 
     def _on_hang_up(self) -> None:
-        if self._config.secure:
-            self._signal_workers(signal.SIGHUP)
-        else:
-            logger.info("SIGHUP: there are no certificates to read anew")
+        self._reloading = True
+        self._to_replace = deque(slot for slot in self._slots if not slot.retired)
+        logger.info("SIGHUP: replacing %s", _count(self._size, "worker"))
+
+    def _on_renew(self) -> None:
+        if not self._config.secure:
+            logger.info("SIGUSR2: there are no certificates to read anew")
+            return
+        for process in self._processes():
+            process.signal(signal.SIGUSR2)
+
+    @property
+    def _grace(self) -> float:
+        return self._config.timeout_graceful_shutdown
 
     def _on_stop_signal(self, number: signal.Signals) -> None:
         if self._state is State.STOPPING:
             self._code = worker.EXIT_ERROR
-            self._kill(number.name)
+            self._enter(State.KILLING)
+            left = ", ".join(map(str, self._processes()))
+            logger.warning("%s: killing %s", number.name, left)
+            for process in self._processes():
+                process.signal(signal.SIGKILL)
         elif self._state is not State.KILLING:
-            grace = 0.0 if number == signal.SIGQUIT else self._config.timeout_graceful_shutdown
+            grace = 0.0 if number == signal.SIGQUIT else self._grace
             logger.info("%s: stopping, requests in flight have %g s", number.name, grace)
             self._stop(signal.SIGTERM if number == signal.SIGINT else number, grace)
 
     def _reap(self) -> None:
-        for slot in self._slots:
-            if not slot.alive:
-                continue
-            try:
-                pid, status = os.waitpid(slot.pid, os.WNOHANG)
-            except ChildProcessError:  # somebody else has waited for it
-                pid, status = slot.pid, 0
-            if pid:
-                slot.alive = False
-                self._on_channel(slot)  # its last word may not have been read yet
-                self._on_death(slot, os.waitstatus_to_exitcode(status))
+        for slot in list(self._slots):
+            for process in slot.processes:
+                code = process.reap()
+                if code is not None:
+                    self._on_channel(slot, process)  # its last word may not have been read yet
+                    self._on_death(slot, process, code)
 
-    def _on_death(self, slot: Slot, code: int) -> None:
+    def _on_death(self, slot: Slot, process: Process, code: int) -> None:
         """A worker is dead: with an exit code, or by a signal where that is negative."""
-        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
-        self._close_channel(slot)
-        if self._state in (State.STOPPING, State.KILLING):
-            logger.debug("%s %s", slot, how)
+        self._close_channel(process)
+        how = process.end_of(code)
+        serves = process is slot.current
+        boots = process is slot.successor
+        slot.bury(process)
+        if not self._living or not (serves or boots):
+            calm = not self._living or code == 0 or process.stuck
+            logger.log(logging.DEBUG if calm else logging.WARNING, "%s %s", process, how)
+        elif boots:
+            self._give_up_replacing(slot, process, how)
+        elif self._state is State.STARTING and process.ready_at is None:
+            self._fail(f"freastal: {process} {how} before it was ready", worker.EXIT_APP)
         else:
-            level = logging.INFO if code == 0 else logging.ERROR  # 0: it was told to stop
-            self._lost(slot, how, worker.EXIT_APP, level)
+            self._lost(slot, process, how, logging.INFO if code == 0 else logging.ERROR)
+        process.forget()
 
-    def _lost(self, slot: Slot, how: str, code: int, level: int = logging.ERROR) -> None:
-        """Replace a worker, or give up where it never came to serve.
-
-        :param code: the exit code if the server gives up.
-        """
-        if self._state is State.STARTING and slot.ready_at is None:
-            self._fail(f"freastal: {slot} {how} before it was ready", code)
-            return
-        now = time.monotonic()
-        pause = slot.pause(now)
-        slot.start_at = now + pause
+    def _lost(self, slot: Slot, process: Process, how: str, level: int) -> None:
+        """Who served is dead, or who was to serve: somebody else is to."""
+        pause = slot.pause(process, time.monotonic())
+        if slot.current is None and not slot.retired:
+            slot.start_at = time.monotonic() + pause
         when = f"in {pause:g} s" if pause else "now"
-        logger.log(level, "%s %s; starting another %s", slot, how, when)
+        logger.log(level, "%s %s; starting another %s", process, how, when)
+        if self._state is State.SERVING:
+            self._steer()
 
     def _fail(self, text: str, code: int) -> None:
         _say(text)
         self._code = code
-        self._stop(signal.SIGTERM, self._config.timeout_graceful_shutdown)
+        self._stop(signal.SIGTERM, self._grace)
 
     def _stop(self, number: int, grace: float) -> None:
         self._enter(State.STOPPING)
         self._listeners.close()
-        self._deadline = time.monotonic() + grace + KILL_MARGIN
-        self._signal_workers(number)
-
-    def _kill(self, why: str) -> None:
-        self._enter(State.KILLING)
-        self._deadline = None
-        left = ", ".join(str(slot) for slot in self._slots if slot.alive)
-        logger.warning("%s: killing %s", why, left)
-        self._signal_workers(signal.SIGKILL)
-
-    def _signal_workers(self, number: int) -> None:
         for slot in self._slots:
-            if slot.alive:
-                os.kill(slot.pid, number)
+            slot.dismiss()
+            for process in slot.processes:
+                process.leave(number, grace + KILL_MARGIN)
 
-    def _close_channel(self, slot: Slot) -> None:
-        if slot.channel is not None:
-            self._selector.unregister(slot.channel)
-            slot.channel.close()
-            slot.channel = None
-
-
-def _leave_to_pipe(number: int, frame: FrameType | None) -> None:
-    """Handle a signal by nothing: the loop reads its number from the pipe."""
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    def _close_channel(self, process: Process) -> None:
+        if process.channel is not None:
+            self._selector.unregister(process.channel)
+            process.channel.close()
+            process.channel = None
 
 
 def _count(number: int, noun: str) -> str:

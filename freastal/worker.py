@@ -13,7 +13,8 @@ Signals, all handled in Python while the core or the event loop runs:
 * SIGTERM: stop gracefully within ``--timeout-graceful-shutdown``. More of them change nothing:
   systemd sends one to every process of a unit, besides the supervisor's.
 * SIGQUIT: stop now, requests in flight are cut off.
-* SIGHUP: read the certificates anew.
+* SIGUSR2: read the certificates anew.
+* SIGABRT: say where every thread stands, and die; sent to a worker that stands still.
 * SIGINT: nothing. Ctrl-C reaches every process of the terminal; the supervisor has the word.
 
 A graceful stop that hangs, in a request or in an exit handler, is ended :data:`LAST_WORDS` after
@@ -41,6 +42,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from freastal import loader, logs
+from freastal.board import Board
 from freastal.config import Config, ConfigError
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ class Job:
     sockets: Sequence[socket.socket]
     channel: socket.socket
     """The worker's end of the channel."""
+    board: Board
+    """Where it shows what it does."""
     ticket_keys: tuple[bytes, ...] = ()
     """What TLS session tickets are sealed with, the newest last."""
 
@@ -148,12 +152,15 @@ class _Process:
         self._said = b""  # by the supervisor: a line that is not complete
 
     def handle_signals(self, mask: Iterable[int]) -> None:
+        faulthandler.enable(STANDARD_ERROR)  # also at SIGABRT, for the supervisor's sake
         signal.set_wakeup_fd(-1)  # the supervisor's, which has been closed
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, _ignore)
         signal.signal(signal.SIGTERM, self._on_term)
         signal.signal(signal.SIGQUIT, self._on_quit)
-        signal.signal(signal.SIGHUP, self._on_hang_up)
+        signal.signal(signal.SIGUSR2, self._on_renew)
+        for number in (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
+            signal.signal(number, _ignore)  # they are the supervisor's
         signal.signal(signal.SIGIO, self._on_channel)
         channel = self._job.channel.fileno()
         # Ask for SIGIO when the other end is closed.
@@ -210,7 +217,10 @@ class _Process:
         from freastal import tls
 
         config, sockets = self._job.config, self._job.sockets
-        options = tls.core_options(config, self._job.ticket_keys)
+        options = {
+            **tls.core_options(config, self._job.ticket_keys),
+            "board": self._job.board.memory,
+        }
         if interface == "wsgi":
             from freastal.wsgi_worker import WsgiWorker
 
@@ -260,7 +270,7 @@ class _Process:
     def _on_quit(self, signum: int, frame: FrameType | None) -> None:
         self._stop(0)
 
-    def _on_hang_up(self, signum: int, frame: FrameType | None) -> None:
+    def _on_renew(self, signum: int, frame: FrameType | None) -> None:
         """Read the certificates anew; what is wrong with them changes nothing."""
         if self._serving is None or not self._job.config.secure or self._stopping:
             return

@@ -32,7 +32,7 @@ class WsgiWorker:
         app: Callable[..., Any],
         config: Config,
         sockets: Sequence[socket.socket],
-        tls: Mapping[str, Any],
+        core: Mapping[str, Any],
     ) -> None:
         wakeup_fd, signal_fd = os.pipe()
         os.set_blocking(wakeup_fd, False)
@@ -44,7 +44,7 @@ class WsgiWorker:
             wakeup_fd=wakeup_fd,
             access_log_fd=STANDARD_OUTPUT if config.access_log else -1,
             multiprocess=config.workers > 1,
-            **tls,
+            **core,
             **config.core_options("wsgi"),
         )
 

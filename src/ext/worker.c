@@ -187,9 +187,33 @@ static int make_loop(struct worker *self, struct state *state, const struct work
     return args->wakeup_fd < 0 ? 0 : py_loop_watch_signals(self->loop, args->wakeup_fd);
 }
 
+/* Lets others see what the loop does. 0, or -1 with an exception. */
+static int show_on(struct worker *self, PyObject *board) {
+    if (PyObject_GetBuffer(board, &self->board, PyBUF_WRITABLE) < 0) {
+        return -1;
+    }
+    bool aligned = (uintptr_t)self->board.buf % _Alignof(struct board) == 0;
+    if (self->board.len < (Py_ssize_t)sizeof(struct board) || !aligned) {
+        PyErr_Format(PyExc_ValueError, "board is a buffer of at least %zu bytes, aligned to %zu",
+                     sizeof(struct board), _Alignof(struct board));
+        return -1;
+    }
+    loop_show(&self->loop->loop, self->board.buf);
+    return 0;
+}
+
+static void show_no_more(struct worker *self) {
+    if (self->board.obj) {
+        board_step(self->board.buf, 0);
+        loop_show(&self->loop->loop, NULL);
+        PyBuffer_Release(&self->board);
+    }
+}
+
 static int make(struct worker *self, struct state *state, const struct worker_args *args) {
     self->logger = error_logger();
-    if (!self->logger || choose_gateway(self, args) < 0 || make_loop(self, state, args) < 0) {
+    if (!self->logger || choose_gateway(self, args) < 0 || make_loop(self, state, args) < 0 ||
+        (args->board && show_on(self, args->board) < 0)) {
         return -1;
     }
     if (self->kind->init(self, state, args) < 0 || listen_on(self, args) < 0) {
@@ -273,6 +297,7 @@ static bool close_all(struct worker *self) {
     loop_sweep(loop);
     server_release(&self->server);
     close_transport(self);
+    show_no_more(self);
     self->kind->release(self);
     return true;
 }
@@ -299,6 +324,7 @@ static void worker_dealloc(PyObject *object) {
         return; /* alive again */
     }
     PyObject_GC_UnTrack(object);
+    show_no_more(self);
     Py_CLEAR(self->loop);
     Py_CLEAR(self->logger);
     Py_CLEAR(self->stopped);
@@ -332,6 +358,7 @@ static PyObject *worker_run(PyObject *object, PyObject *unused) {
     self->kind->end(self);
     self->life = WORKER_ENDED;
     loop_sweep(&self->loop->loop);
+    board_step(self->loop->loop.board, 0); /* what the process still does is no step of the loop */
     if (raised) {
         py_give_exception(raised); /* steals */
         return NULL;
@@ -493,7 +520,7 @@ static PyMethodDef worker_methods[] = {
 static PyType_Slot worker_slots[] = {
     {Py_tp_doc,
      PyDoc_STR("Worker(app, sockets, *, interface='wsgi', loop=None, tasks=None, state=None, "
-               "root_path='', stopped=None, tls=None, ticket_keys=(), wakeup_fd=-1, "
+               "root_path='', stopped=None, board=None, tls=None, ticket_keys=(), wakeup_fd=-1, "
                "access_log_fd=-1, multiprocess=False, "
                "**options)\n--\n\nWhat one loop serves.")},
     {Py_tp_new, worker_new},

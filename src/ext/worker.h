@@ -71,6 +71,7 @@ struct worker {
     struct runnable on_stop;
     bool stop_posted;
     uint64_t stop_grace;        /* ms */
+    Py_buffer board;            /* where the loop shows what it does; without obj: nowhere */
     struct loop_timer patience; /* with calls that go on when their connections are gone */
     bool impatient;
 };

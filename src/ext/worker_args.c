@@ -104,6 +104,7 @@ static int take_all(struct worker_args *read, const struct state *state, PyObjec
         take(rest, "tasks", &read->tasks) < 0 ||
         take_object(rest, "state", &PyDict_Type, &read->state) < 0 ||
         take_callable(rest, "stopped", &read->stopped) < 0 ||
+        take(rest, "board", &read->board) < 0 ||
         take_text(rest, "root_path", &read->root_path) < 0 ||
         take_descriptor(rest, "wakeup_fd", &read->wakeup_fd) < 0 ||
         take_descriptor(rest, "access_log_fd", &read->access_log_fd) < 0 ||

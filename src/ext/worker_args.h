@@ -20,6 +20,7 @@ struct worker_args {
     PyObject *stopped;
     PyObject *tls;         /* a TlsContext */
     PyObject *ticket_keys; /* a sequence */
+    PyObject *board;       /* a writable buffer */
     const char *root_path;
     int wakeup_fd; /* -1: none */
     int access_log_fd;

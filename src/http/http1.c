@@ -129,11 +129,9 @@ static void go_on(struct http1 *conn) {
         http1_advance(conn);
         return;
     }
-    if (conn->server->state != SERVER_SERVING) {
-        http1_finish(conn, CLOSE_STOPPED);
-        return;
-    }
-    http1_set_due(conn, conn->server->config.timeout_keep_alive);
+    const struct server *server = conn->server;
+    bool serving = server->state == SERVER_SERVING;
+    http1_set_due(conn, serving ? server->config.timeout_keep_alive : HTTP1_STOP_MS);
     http1_update_reading(conn);
 }
 
@@ -216,6 +214,8 @@ static void run(struct runnable *runnable) {
                                   .local = &server->listeners[conn->listener].local,
                                   .security = stream_security(conn->stream),
                                   .listener = conn->listener};
+        board_line(server->loop->board, head_method(&ex->head, request.bytes),
+                   head_target(&ex->head, request.bytes));
         events->start(&ex->exchange, &request);
         http1_trim(conn);
     }
@@ -386,7 +386,9 @@ static const struct stream_events http1_events = {
 static void expire(struct http1 *conn) {
     switch ((enum rx)conn->rx) {
     case RX_IDLE:
-        if (conn->fresh) {
+        if (conn->server->state != SERVER_SERVING) {
+            http1_finish(conn, CLOSE_STOPPED);
+        } else if (conn->fresh) {
             http1_refuse(conn, ERR_HEAD_TIMEOUT);
         } else if (!chain_empty(&conn->stream->out)) {
             http1_set_due(conn, conn->server->config.timeout_keep_alive);
@@ -493,7 +495,12 @@ void http1_open(struct server *server, int fd, const struct peer *peer, uint32_t
 
 void http1_stop(struct http1 *conn) {
     if (conn->rx == RX_IDLE && !conn->in) {
-        http1_finish(conn, CLOSE_STOPPED);
+        uint64_t quiet = loop_now(conn->stream->loop) - conn->stream->progress;
+        if (quiet < HTTP1_STOP_MS) {
+            http1_set_due(conn, (uint32_t)(HTTP1_STOP_MS - quiet));
+        } else {
+            http1_finish(conn, CLOSE_STOPPED);
+        }
     } else if (conn->rx == RX_TUNNEL) {
         http1_tunnel_stop(conn);
     }

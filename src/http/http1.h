@@ -109,6 +109,10 @@ enum { HTTP1_DRAIN_BYTES = 64 * 1024, HTTP1_LINGER_BYTES = 1024 * 1024 };
 /* How long, in ms. */
 enum { HTTP1_DRAIN_MS = 5000, HTTP1_LINGER_MS = 2000 };
 
+/* How long a connection that is in use waits for a last request when the server stops, in ms:
+ * closed at once, it would cut off the request that is on its way. */
+enum { HTTP1_STOP_MS = 500 };
+
 /* Bytes of later requests that are kept while a response is watched (exchange_want_abort). */
 enum { HTTP1_WATCH_BYTES = BUF_SIZE };
 
@@ -118,7 +122,8 @@ enum { HTTP1_HIGH_WATER = 256 * 1024 };
 /* A connection on `fd` [takes fd]. Where memory is short it is closed and forgotten. */
 void http1_open(struct server *server, int fd, const struct peer *peer, uint32_t listener);
 
-/* For a server that stops: an idle connection is closed, another will end with its response. */
+/* For a server that stops: an idle connection is closed, once it has been idle for a moment;
+ * another will end with its response. */
 void http1_stop(struct http1 *conn);
 
 /* For a server whose time is up. */

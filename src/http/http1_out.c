@@ -166,7 +166,7 @@ static void cut(struct http1 *conn) {
 
 /* The last byte of the response is on the stream. */
 static void complete(struct http1_exchange *ex) {
-    ex->server->counters.requests++;
+    board_requests(ex->server->loop->board, ++ex->server->counters.requests);
     ex->server->counters.bytes_written += ex->sent;
     ex->over = true;
     http1_set_tx(ex->conn, TX_DONE);

@@ -172,7 +172,7 @@ int http1_upgrade(struct exchange *exchange, struct slice protocol,
     if (err) {
         return err;
     }
-    conn->server->counters.requests++;
+    board_requests(conn->server->loop->board, ++conn->server->counters.requests);
     ex->status = head.status;
     ex->over = true;
     tunnel->loop = exchange->loop;

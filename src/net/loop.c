@@ -61,6 +61,7 @@ void loop_post(struct loop *loop, struct runnable *runnable) {
 
 int loop_init(struct loop *loop, struct loop_hooks hooks) {
     *loop = (struct loop){.hooks = hooks, .stirred = true};
+    loop->board = &loop->own_board;
     int err = uv_loop_init(&loop->uv);
     if (err) {
         return err;
@@ -88,9 +89,18 @@ int loop_init(struct loop *loop, struct loop_hooks hooks) {
     return 0;
 }
 
+void loop_show(struct loop *loop, struct board *board) {
+    loop->board = board ? board : &loop->own_board;
+}
+
 /* Beat 1. Streams read, protocols parse; complete requests join the run queue. */
 static void read_beat(struct loop *loop, bool may_block) {
-    uv_run(&loop->uv, may_block && !loop_busy(loop) ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    bool waits = may_block && !loop_busy(loop);
+    if (waits) {
+        board_step(loop->board, 0);
+    }
+    uv_run(&loop->uv, waits ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    board_step(loop->board, loop_now(loop));
     struct list reads;
     list_init(&reads);
     list_splice(&reads, &loop->reads);
@@ -114,7 +124,9 @@ static void run_beat(struct loop *loop) {
     while ((node = list_take(&loop->ready)) != NULL) {
         struct runnable *runnable = LIST_OWNER(node, struct runnable, link);
         runnable->run(runnable);
-        if (uv_hrtime() - began > RUN_SLICE_NS) {
+        uint64_t now = uv_hrtime();
+        board_step(loop->board, now / 1000000);
+        if (now - began > RUN_SLICE_NS) {
             uv_update_time(&loop->uv);
             break;
         }

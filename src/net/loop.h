@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/board.h"
 #include "base/buf.h"
 #include "base/chain.h"
 #include "base/list.h"
@@ -59,7 +60,9 @@ struct loop {
     struct piece_pool pieces;
     struct wheel wheel;
     uint64_t turns;
+    struct board *board; /* where it shows what it does; see loop_show */
     /* private */
+    struct board own_board;
     struct loop_hooks hooks;
     struct list ready;   /* of struct runnable */
     struct list flushes; /* of struct flushable */
@@ -92,6 +95,10 @@ void loop_sweep(struct loop *loop);
 
 /* One turn of the three beats. `may_block`: wait in the read beat when nothing is ready. */
 void loop_turn(struct loop *loop, bool may_block);
+
+/* Shows on `board` [borrows until the next call] from now on what the loop does; NULL: to nobody.
+ * Between two turns. */
+void loop_show(struct loop *loop, struct board *board);
 
 /* Ends the wait of the turn under way. What a libuv timer brings about must be seen before the
  * next wait, and before version 1.45 uv_run() fires what is due on both sides of it. Read beat. */

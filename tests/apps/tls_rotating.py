@@ -1,4 +1,4 @@
-"""The command freastal, whose ticket keys are rotated at each SIGHUP and not at each hour."""
+"""The command freastal, whose ticket keys are rotated at each SIGUSR2 and not at each hour."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from freastal.cli import main
 
 
 def rotate(self: supervisor.Supervisor) -> None:
-    """In the place of what SIGHUP does: the time for a new key has come."""
+    """In the place of what SIGUSR2 does: the time for a new key has come."""
     self._next_key = 0.0
 
 
-supervisor.Supervisor._on_hang_up = rotate  # type: ignore[method-assign]
+supervisor.Supervisor._on_renew = rotate  # type: ignore[method-assign]
 sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""New certificates without a restart: SIGHUP, `Server.reload_certificates()`."""
+"""New certificates without a restart: SIGUSR2, SIGHUP, `Server.reload_certificates()`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .tls_pki import authority, der_of, localhost
 TAKEN, KEPT = "the certificates have been read anew", "the certificates stay as they were: "
 
 
-def hang_up(server: Server, text: str, times: int = 1) -> None:
-    """Sends SIGHUP, and waits until that has been logged so many times from then on."""
+def send(number: signal.Signals, server: Server, text: str, times: int = 1) -> None:
+    """Sends a signal, and waits until that has been logged so many times from then on."""
     server.begin()
-    server.process.send_signal(signal.SIGHUP)
+    server.process.send_signal(number)
     await_true(lambda: server.log.count(text) >= times, f"{times} × {text!r}")
 
 
@@ -51,7 +51,7 @@ def certs_by_worker(server: Server, workers: int) -> dict[int, bytes]:
 
 
 @pytest.mark.parametrize("app", ["probe:plain", "asgi_probe:app"])
-def test_sighup(serve_tls: Serve, room: Path, app: str) -> None:
+def test_renewed(serve_tls: Serve, room: Path, app: str) -> None:
     """All workers take them; whoever is connected notices nothing."""
     old, new = localhost(), authority().sign("localhost")
     cert, key = old.write_apart(room / "pair")
@@ -60,7 +60,7 @@ def test_sighup(serve_tls: Serve, room: Path, app: str) -> None:
     with shake(server, context_for()) as kept:
         pid = pid_of(kept)
         new.write_apart(room / "pair")
-        hang_up(server, TAKEN, 2)
+        send(signal.SIGUSR2, server, TAKEN, 2)
         assert pid_of(kept) == pid
         assert set(certs_by_worker(server, 2).values()) == {der_of(new.cert)}
         assert pid in certs_by_worker(server, 2)
@@ -68,7 +68,7 @@ def test_sighup(serve_tls: Serve, room: Path, app: str) -> None:
     assert KEPT not in server.whole_log
 
 
-def test_sighup_with_broken_files(serve_tls: Serve, room: Path) -> None:
+def test_renewed_with_broken_files(serve_tls: Serve, room: Path) -> None:
     """They are logged by each worker, and the old ones stay, until there are good ones."""
     old, new = localhost(), authority().sign("localhost")
     cert, key = old.write_apart(room / "pair")
@@ -76,21 +76,31 @@ def test_sighup_with_broken_files(serve_tls: Serve, room: Path) -> None:
     with shake(server, context_for()) as kept:
         pid = pid_of(kept)
         Path(cert).write_bytes(b"rubbish")
-        hang_up(server, f"{KEPT}--certfile '{cert}' holds no certificate in PEM", 2)
+        send(signal.SIGUSR2, server, f"{KEPT}--certfile '{cert}' holds no certificate in PEM", 2)
         assert set(certs_by_worker(server, 2).values()) == {der_of(old.cert)}
         authority().sign("localhost").write_apart(room / "pair")
         Path(key).write_bytes(old.key_pem())
-        hang_up(server, f"{KEPT}--keyfile '{key}' is not the key of --certfile '{cert}'", 2)
+        send(
+            signal.SIGUSR2,
+            server,
+            f"{KEPT}--keyfile '{key}' is not the key of --certfile '{cert}'",
+            2,
+        )
         Path(key).unlink()
-        hang_up(server, f"{KEPT}--keyfile '{key}' cannot be read: No such file or directory", 2)
+        send(
+            signal.SIGUSR2,
+            server,
+            f"{KEPT}--keyfile '{key}' cannot be read: No such file or directory",
+            2,
+        )
         assert set(certs_by_worker(server, 2).values()) == {der_of(old.cert)}
         new.write_apart(room / "pair")
-        hang_up(server, TAKEN, 2)
+        send(signal.SIGUSR2, server, TAKEN, 2)
         assert set(certs_by_worker(server, 2).values()) == {der_of(new.cert)}
         assert pid_of(kept) == pid
 
 
-def test_sighup_inside_a_handshake_and_a_response(serve_tls: Serve, room: Path) -> None:
+def test_renewed_inside_a_handshake_and_a_response(serve_tls: Serve, room: Path) -> None:
     """What has begun ends with what it began with."""
     old, new = localhost(), authority().sign("localhost")
     certfile = old.write(room / "both.pem")
@@ -99,14 +109,14 @@ def test_sighup_inside_a_handshake_and_a_response(serve_tls: Serve, room: Path) 
         client.send(request("GET", "/stream?size=65536&count=64"))
         client.await_bytes(b"\r\n\r\n")
         new.write(room / "both.pem")
-        hang_up(server, TAKEN)
+        send(signal.SIGUSR2, server, TAKEN)
         assert len(client.response().body) == 64 * 65536
         assert shown(client) == der_of(old.cert)
     with shake(server, context_for()) as client:
         assert shown(client) == der_of(new.cert)
 
 
-def test_sighup_with_other_authorities_for_clients(serve_tls: Serve, room: Path) -> None:
+def test_renewed_with_other_authorities_for_clients(serve_tls: Serve, room: Path) -> None:
     """Whom they do not know is not let in, with a ticket of before neither."""
     before, after = authority("for clients"), authority("for others")
     roots = before.write_root(room / "roots.pem")
@@ -122,7 +132,7 @@ def test_sighup_with_other_authorities_for_clients(serve_tls: Serve, room: Path)
         session = client.sock.tls.session
     assert refusal(server, other) == "TLSV1_ALERT_UNKNOWN_CA"
     after.write_root(room / "roots.pem")
-    hang_up(server, TAKEN)
+    send(signal.SIGUSR2, server, TAKEN)
     with shake(server, other) as client:
         assert client.exchange(request()).body == b"hello"
     client = shake(server, context, session=session)
@@ -132,12 +142,29 @@ def test_sighup_with_other_authorities_for_clients(serve_tls: Serve, room: Path)
     client.sock.abort()
 
 
-def test_sighup_without_certificates(serve: Serve) -> None:
+def test_renewed_without_certificates(serve: Serve) -> None:
     server = serve("probe:plain")
     if server.scheme == "http":
-        hang_up(server, "SIGHUP: there are no certificates to read anew")
+        send(signal.SIGUSR2, server, "SIGUSR2: there are no certificates to read anew")
     with server.connect() as client:
         assert client.exchange(request()).body == b"hello"
+
+
+def test_sighup_takes_them_with_new_workers(serve_tls: Serve, room: Path) -> None:
+    """Where they are broken, the workers that are there stay."""
+    old, new = localhost(), authority().sign("localhost")
+    cert, key = old.write_apart(room / "pair")
+    server = serve_tls("--certfile", cert, "--keyfile", key, workers=2)
+    before = certs_by_worker(server, 2)
+    Path(cert).write_bytes(b"rubbish")
+    send(signal.SIGHUP, server, f"--certfile '{cert}' holds no certificate in PEM")
+    await_true(lambda: "goes on" in server.log, "the end of the reload")
+    assert certs_by_worker(server, 2) == before
+    new.write_apart(room / "pair")
+    send(signal.SIGHUP, server, "reloaded")
+    after = certs_by_worker(server, 2)
+    assert set(after.values()) == {der_of(new.cert)}
+    assert not before.keys() & after.keys()
 
 
 @pytest.mark.parametrize("where", [[], ["elsewhere"]], ids=["in the loop", "in a thread"])
@@ -152,11 +179,15 @@ def test_reload_certificates(serve_tls: Serve, room: Path, where: list[str]) -> 
     with shake(server, context_for()) as kept:
         assert kept.exchange(request()).body == b"hello"
         Path(certfile).write_bytes(b"rubbish")
-        hang_up(server, f"ConfigError: --certfile '{certfile}' holds no certificate in PEM")
+        send(
+            signal.SIGHUP,
+            server,
+            f"ConfigError: --certfile '{certfile}' holds no certificate in PEM",
+        )
         with shake(server, context_for()) as client:
             assert shown(client) == der_of(old.cert)
         new.write(room / "both.pem")
-        hang_up(server, "taken")
+        send(signal.SIGHUP, server, "taken")
         with shake(server, context_for()) as client:
             assert shown(client) == der_of(new.cert)
             assert client.exchange(request()).body == b"hello"

@@ -185,7 +185,7 @@ def test_rotation(serve_tls: Serve, room: Path) -> None:
 
     for age in range(4):
         if age:
-            server.process.send_signal(signal.SIGHUP)
+            server.process.send_signal(signal.SIGUSR2)
         names.append(new_key())
         sessions.append(new_sessions())
         for version, context in contexts.items():
@@ -210,7 +210,7 @@ def test_old_ticket_is_replaced(serve_tls: Serve, room: Path) -> None:
             pid_of(client)
             return key_name(client.sock.heard) != name
 
-    server.process.send_signal(signal.SIGHUP)
+    server.process.send_signal(signal.SIGUSR2)
     await_true(rotated, "a new key")
     with shake(server, context, session=session) as client:
         pid_of(client)

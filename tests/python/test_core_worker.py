@@ -19,6 +19,7 @@ import pytest
 from core_harness import PATIENCE, TEXT, Environ, StartResponse, listen, serving, settle
 
 from freastal import _core
+from freastal.board import SIZE, Board
 from freastal.options import OPTIONS, Kind
 
 
@@ -101,6 +102,10 @@ def test_values_of_each_option(listener: socket.socket, row: dict[str, Any]) -> 
         ((hello, []), {"wakeup_fd": -2}, ValueError),
         ((hello, []), {"wakeup_fd": 10**9}, OSError),
         ((hello, []), {"access_log_fd": 1.5}, TypeError),
+        ((hello, []), {"board": 1}, TypeError),
+        ((hello, []), {"board": bytes(SIZE)}, BufferError),
+        ((hello, []), {"board": bytearray(SIZE - 1)}, ValueError),
+        ((hello, []), {"board": memoryview(bytearray(SIZE + 8))[1:]}, ValueError),
     ],
 )
 def test_wrong_arguments(args: Any, kwargs: Any, error: type[Exception]) -> None:
@@ -201,6 +206,30 @@ def test_application_may_not_run_its_worker() -> None:
         served.append(server)
         assert server.ask().body == b"done"
     served.clear()
+
+
+def test_board() -> None:
+    """What the core writes is what the supervisor reads."""
+    board = Board()
+    assert (board.step, board.requests, board.line) == (None, 0, "")
+    seen: list[tuple[float | None, str]] = []
+
+    def look(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        seen.append((board.step, board.line))
+        return hello(environ, start_response)
+
+    before = time.monotonic()
+    with serving(look, board=board.memory) as server:
+        for target in ("/%ffa?b=c", "/next"):
+            server.ask(target)
+        assert board.requests == 2
+    steps = [step for step, _ in seen if step is not None]
+    assert [line for _, line in seen] == ["GET /%ffa?b=c", "GET /next"]
+    assert len(steps) == 2
+    assert before - 1 < steps[0] <= steps[1] <= time.monotonic()
+    assert board.step is None
+    settle()
+    board.close()  # nobody holds it any more
 
 
 def test_counters() -> None:

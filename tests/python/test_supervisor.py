@@ -13,7 +13,6 @@ import pytest
 from harness import APP, PATIENCE, Server, freastal, script, wait_until
 
 import freastal as package
-from freastal.supervisor import FIRST_PAUSE, LONGEST_PAUSE, SETTLED, Slot
 
 STOP_SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
 
@@ -267,16 +266,6 @@ class TestReplacement:
             self.replaced(server)
             assert server.get().startswith("pid ")
             assert server.stop() == 0
-
-    def test_pauses_double_up_to_a_limit_and_start_again(self) -> None:
-        slot = Slot(0)
-        slot.ready_at = 0.0
-        pauses = [slot.pause(0.0) for _ in range(40)]
-        assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
-        assert pauses == sorted(pauses)
-        assert pauses[-1] == LONGEST_PAUSE
-        assert slot.pause(SETTLED) == 0.0
-        assert slot.pause(0.0) == FIRST_PAUSE
 
 
 class TestFailedBoot:

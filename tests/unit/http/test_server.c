@@ -10,7 +10,6 @@
 
 enum { GRACE = 10000 };
 
-/* The stop has been asked for: idle connections go at once. */
 static void stop(struct rig *rig, uint64_t grace) {
     server_stop(&rig->server, grace);
     rig_settle(rig);
@@ -28,11 +27,44 @@ RIG_TEST(without_connections) {
 RIG_TEST(idle_connections_are_closed) {
     rig_open(rig);
     rig_send(rig, SLICE(GET("/a")));
+    rig_pass(rig, HTTP1_STOP_MS);
     stop(rig, GRACE);
     CHECK_INT(rig->peer.why, CLOSE_STOPPED);
     CHECK_INT(rig->peer.end, FAKE_FIN);
     CHECK_INT(rig->server.state, SERVER_STOPPED);
     CHECK_INT(rig->server.counters.closed[CLOSE_STOPPED], 1);
+}
+
+/* One that is in use may have a request under way, which a close would cut off. */
+RIG_TEST(a_connection_in_use_has_time_for_a_last_request) {
+    rig_open(rig);
+    rig_send(rig, SLICE(GET("/a")));
+    rig_output(rig);
+    stop(rig, GRACE);
+    rig_pass(rig, HTTP1_STOP_MS - 100);
+    CHECK_INT(rig->peer.why, CLOSE_NONE);
+    rig_send(rig, SLICE(GET("/b")));
+    CHECK_TEXT(rig_output(rig), CLOSED);
+    rig_pass(rig, HTTP1_LINGER_MS + WHEEL_TICK);
+    CHECK_INT(rig->server.state, SERVER_STOPPED);
+}
+
+RIG_TEST(a_connection_in_use_without_a_last_request_is_closed) {
+    rig_open(rig);
+    rig_send(rig, SLICE(GET("/a")));
+    stop(rig, GRACE);
+    rig_pass(rig, HTTP1_STOP_MS + WHEEL_TICK);
+    CHECK_INT(rig->peer.why, CLOSE_STOPPED);
+    CHECK_INT(rig->peer.end, FAKE_FIN);
+    CHECK_INT(rig->server.state, SERVER_STOPPED);
+}
+
+RIG_TEST(a_connection_that_has_just_come_has_time_for_its_request) {
+    rig_open(rig);
+    stop(rig, GRACE);
+    CHECK_INT(rig->peer.why, CLOSE_NONE);
+    rig_send(rig, SLICE(GET("/a")));
+    CHECK_TEXT(rig_output(rig), CLOSED);
 }
 
 TEST(a_request_whose_bytes_had_arrived_is_served) {
@@ -71,6 +103,8 @@ RIG_TEST(a_response_that_said_keep_alive_is_finished_too) {
     stop(rig, GRACE);
     fake_send_body(&rig->gateway, rig->gateway.open, SLICE(""), true);
     rig_settle(rig);
+    CHECK_INT(rig->peer.why, CLOSE_NONE); /* a last request may be under way */
+    rig_pass(rig, HTTP1_STOP_MS + WHEEL_TICK);
     CHECK_INT(rig->peer.why, CLOSE_STOPPED);
     CHECK_INT(rig->server.state, SERVER_STOPPED);
 }

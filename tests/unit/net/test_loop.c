@@ -55,10 +55,12 @@ struct actor {
     struct loop_timer timer;
     struct loop *loop;
     const char *name;
-    uint64_t takes_ns; /* how long its run takes */
-    unsigned again;    /* times that it puts itself on the queue again */
-    bool then_flush;   /* its run asks for a flush */
-    bool then_bury;    /* its flush buries it */
+    uint64_t takes_ns;  /* how long its run takes */
+    unsigned again;     /* times that it puts itself on the queue again */
+    bool then_flush;    /* its run asks for a flush */
+    bool then_bury;     /* its flush buries it */
+    struct board *sees; /* what its run finds there becomes `saw` */
+    uint64_t saw;
     unsigned ran;
 };
 
@@ -79,6 +81,7 @@ static void actor_run(struct runnable *runnable) {
     struct actor *actor = LIST_OWNER(runnable, struct actor, runnable);
     note(actor->name);
     actor->ran++;
+    actor->saw = actor->sees ? actor->sees->step : 0;
     hrtime_ns += actor->takes_ns;
     if (actor->then_flush) {
         loop_flush_later(actor->loop, &actor->flushable);
@@ -127,6 +130,72 @@ TEST(three_beats_and_the_graves) {
     loop_turn(&loop, false);
     CHECK_TEXT(take_journal(), "");
     end(&loop);
+}
+
+/* What stands on the board is when the present step began: each runnable is one. */
+TEST(each_step_is_shown_and_waiting_is_none) {
+    struct loop loop;
+    struct board board = {0};
+    struct actor slow, next;
+    hrtime_ns = 5000 * 1000000ull;
+    begin(&loop);
+    loop_show(&loop, &board);
+    actor_init(&slow, &loop, "slow");
+    actor_init(&next, &loop, "next");
+    slow.sees = next.sees = &board;
+    slow.takes_ns = 70 * 1000000ull;
+    loop_queue(&loop, &slow.runnable);
+    loop_queue(&loop, &next.runnable);
+    loop_turn(&loop, false);
+    loop_turn(&loop, false);
+    CHECK(slow.saw > 0);
+    CHECK_INT(next.saw, 5070);
+    CHECK(board.step > 0); /* whoever turns it may do something between two turns */
+    board.step = 1;
+    loop_wake(&loop);
+    loop_turn(&loop, true);
+    CHECK(board.step != 1);
+    loop_show(&loop, NULL);
+    board.step = 1;
+    loop_turn(&loop, false);
+    CHECK_INT(board.step, 1);
+    end(&loop);
+}
+
+static void watch_prepare(uv_prepare_t *prepare) {
+    struct board *board = prepare->data;
+    CHECK_INT(board->step, 0);
+    note("waits");
+}
+
+TEST(a_loop_that_waits_shows_it) {
+    struct loop loop;
+    struct board board = {.step = 1};
+    uv_prepare_t prepare;
+    begin(&loop);
+    loop_show(&loop, &board);
+    uv_prepare_init(&loop.uv, &prepare);
+    prepare.data = &board;
+    uv_prepare_start(&prepare, watch_prepare);
+    loop_wake(&loop);
+    loop_turn(&loop, true);
+    CHECK_TEXT(take_journal(), "waits ");
+    uv_close((uv_handle_t *)&prepare, NULL);
+    loop_show(&loop, NULL);
+    end(&loop);
+}
+
+TEST(a_line_is_cut_to_its_room) {
+    static const char many[1000] = {[0] = '/', [1] = 'a', [999] = 'z'};
+    struct board board = {0};
+    board_line(&board, SLICE("GET"), SLICE("/path"));
+    CHECK_SLICE(slice_of(board.line, board.line_len), SLICE("GET /path"));
+    board_line(&board, SLICE("GET"), slice_of(many, sizeof(many)));
+    CHECK_INT(board.line_len, BOARD_LINE);
+    board_line(&board, slice_of(many, sizeof(many)), slice_of(many, sizeof(many)));
+    CHECK_INT(board.line_len, BOARD_LINE);
+    board_line(&board, SLICE("A"), SLICE(""));
+    CHECK_SLICE(slice_of(board.line, board.line_len), SLICE("A "));
 }
 
 TEST(nothing_enters_python_without_cause) {

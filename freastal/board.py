@@ -1,0 +1,54 @@
+"""What a worker shows of itself: memory that it shares with the supervisor.
+
+The core writes (``src/base/board.h`` has the same layout, and its laws), the supervisor reads,
+without a word between them: it works also while the worker is stuck or dead.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+
+__all__ = ["SIZE", "Board"]
+
+WORDS = struct.Struct("=QQII")
+LINE = 232
+
+SIZE = WORDS.size + LINE
+"""Bytes of a board."""
+
+
+class Board:
+    """The board of one worker process; to be made before it is forked."""
+
+    def __init__(self) -> None:
+        self.memory = mmap.mmap(-1, SIZE)
+        """For ``_core.Worker``."""
+
+    @property
+    def step(self) -> float | None:
+        """When the present step of the loop's thread began, in seconds of
+        :func:`time.monotonic`; ``None``: it waits for something to happen.
+        """
+        began = WORDS.unpack_from(self.memory)[0]
+        return began / 1000 if began else None
+
+    @property
+    def requests(self) -> int:
+        """How many it has answered."""
+        return int(WORDS.unpack_from(self.memory)[1])
+
+    @property
+    def line(self) -> str:
+        """Method and target of the request that came last, with everything but printable ASCII
+        escaped; empty: none has come.
+        """
+        length = min(WORDS.unpack_from(self.memory)[2], LINE)
+        raw = self.memory[WORDS.size : WORDS.size + length].decode("latin-1")
+        return "".join(
+            each if " " <= each <= "~" and each != "\\" else f"\\x{ord(each):02x}" for each in raw
+        )
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self.memory.close()

@@ -1,0 +1,184 @@
+"""Workers as the supervisor sees them: processes, and the slots that they have.
+
+A slot is a worker's place; its listening sockets stay open for as long as there is the slot, so
+that nothing queued at them is lost while processes come and go. It has
+
+* at most one *current* process, which serves, or boots where nobody serves;
+* at most one *successor*, which boots while the current one serves, and takes over when it is
+  ready (:meth:`Slot.promote`);
+* any number that are *leaving*: told to stop, each with a time at which it is killed.
+
+Whoever dies before it is ready has done no harm to the one that serves.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import time
+from contextlib import suppress
+
+from freastal.board import Board
+from freastal.signals import name_of
+
+__all__ = ["Process", "Slot"]
+
+SETTLED = 5.0
+"""Seconds of serving after which a worker's death does not count as a series any more."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+"""Seconds before a worker that died young is replaced: the first time, and the limit."""
+
+
+class Process:
+    """A worker process.
+
+    :param number: of its slot, as people count.
+    :param board: made before the fork.
+    :param channel: the supervisor's end; to close it is to tell the worker that the supervisor is
+        gone.
+    """
+
+    def __init__(self, number: int, pid: int, board: Board, channel: socket.socket) -> None:
+        self.number = number
+        self.pid = pid
+        self.board = board
+        self.channel: socket.socket | None = channel
+        self.received = b""
+        self.started_at = time.monotonic()
+        self.ready_at: float | None = None
+        self.kill_at: float | None = None
+        """When it gets SIGKILL, if it is still there."""
+        self.alive = True
+        """Whether it is still to be waited for; afterwards its pid may be another's."""
+        self.stuck = False
+        """It has been found to stand still, and is being killed."""
+        self.chance = random.random()
+        """From 0 to 1: by which part of the jitter it lives longer than it must."""
+
+    def __str__(self) -> str:
+        return f"worker {self.number} (pid {self.pid})"
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, unless it is dead."""
+        if self.alive:
+            with suppress(ProcessLookupError):  # somebody else has waited for it
+                os.kill(self.pid, number)
+
+    def tell(self, line: bytes) -> None:
+        """Send it a line, unless it is dying: its successor is told by other ways."""
+        if self.channel is not None:
+            with suppress(OSError):
+                self.channel.send(line + b"\n")
+
+    def leave(self, number: int, seconds: float) -> None:
+        """Have it stop by that signal, and be killed when so many seconds are over."""
+        self.kill_at = time.monotonic() + seconds
+        self.signal(number)
+
+    def reap(self) -> int | None:
+        """Its exit code, negative for a signal, if it has died; never waits."""
+        if not self.alive:
+            return None
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:  # somebody else has waited for it
+            pid, status = self.pid, 0
+        if not pid:
+            return None
+        self.alive = False
+        return os.waitstatus_to_exitcode(status)
+
+    def end_of(self, code: int) -> str:
+        """How it ended, in words, with what it was at."""
+        if code >= 0:
+            return f"exited with code {code}"
+        line = self.board.line
+        last = f" (the request that came last: {line})" if line else ""
+        return f"was killed by {name_of(-code)}{last}"
+
+    def rss(self) -> int:
+        """Bytes of its resident memory; 0 where the system does not say."""
+        try:
+            with open(f"/proc/{self.pid}/statm", "rb") as file:
+                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, IndexError, ValueError):
+            return 0
+
+    def forget(self) -> None:
+        """Give back what the supervisor holds for it; its channel has been closed."""
+        self.board.close()
+
+
+class Slot:
+    """A worker's place; the laws stand at the head of the file."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.current: Process | None = None
+        self.successor: Process | None = None
+        self.leaving: list[Process] = []
+        self.start_at: float | None = 0.0
+        """When to fill the place; ``None`` while it is filled, or is not to be."""
+        self.retired = False
+        """Nobody will be started here any more."""
+        self.renew_after = 0.0
+        """Before that, its worker is not replaced for its age: the last try has failed."""
+        self.young_deaths = 0
+
+    @property
+    def number(self) -> int:
+        """Of the slot, as people count."""
+        return self.index + 1
+
+    @property
+    def processes(self) -> list[Process]:
+        """All of them, whatever they do."""
+        return [each for each in (self.current, self.successor) if each] + self.leaving
+
+    @property
+    def ready(self) -> bool:
+        """Whether somebody serves."""
+        return self.current is not None and self.current.ready_at is not None
+
+    def begin(self, process: Process) -> None:
+        """Somebody has been started: as current where there is nobody, else as successor."""
+        if self.current is None:
+            self.current, self.start_at = process, None
+        else:
+            assert self.successor is None
+            self.successor = process
+
+    def promote(self) -> Process:
+        """The successor is ready; gives who was current, to be told to leave."""
+        assert self.current is not None
+        assert self.successor is not None
+        old, self.current, self.successor = self.current, self.successor, None
+        self.leaving.append(old)
+        return old
+
+    def dismiss(self) -> list[Process]:
+        """Everybody is to leave, and is given, to be told."""
+        told = [each for each in (self.current, self.successor) if each]
+        self.leaving += told
+        self.current = self.successor = None
+        self.start_at = None
+        return told
+
+    def bury(self, process: Process) -> None:
+        """It is dead; a successor that was booting boots on as current."""
+        if process is self.current:
+            self.current, self.successor = self.successor, None
+        elif process is self.successor:
+            self.successor = None
+        else:
+            self.leaving.remove(process)
+
+    def pause(self, dead: Process | None, now: float) -> float:
+        """Count a death, or a fork that has failed; how many seconds to wait before the next."""
+        if dead is not None and dead.ready_at is not None and now - dead.ready_at >= SETTLED:
+            self.young_deaths = 0
+            return 0.0
+        self.young_deaths += 1
+        return float(min(FIRST_PAUSE * 2 ** min(self.young_deaths - 1, 16), LONGEST_PAUSE))
