@@ -228,6 +228,7 @@ def test_board() -> None:
     assert len(steps) == 2
     assert before - 1 < steps[0] <= steps[1] <= time.monotonic()
     assert board.step is None
+    del server
     settle()
     board.close()  # nobody holds it any more
 
