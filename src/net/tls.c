@@ -12,10 +12,13 @@
 
 #include "base/banned.h"
 
+/* How long a peer that was refused may take to go, in ms. */
+enum { REFUSED_MS = 2000 };
+
 static const unsigned in_edges[IN_COUNT] = {
-    [IN_WAIT] = 1u << IN_QUEUED | 1u << IN_HANDSHAKE | 1u << IN_PLAIN,
+    [IN_WAIT] = 1u << IN_QUEUED | 1u << IN_HANDSHAKE | 1u << IN_REFUSED,
     [IN_QUEUED] = 1u << IN_HANDSHAKE,
-    [IN_HANDSHAKE] = 1u << IN_OPEN,
+    [IN_HANDSHAKE] = 1u << IN_OPEN | 1u << IN_REFUSED,
     [IN_OPEN] = 1u << IN_ENDED,
 };
 
@@ -31,29 +34,32 @@ void tls_set_out(struct tls_stream *self, enum tls_out to) {
     self->out = (uint8_t)to;
 }
 
-void tls_give_turn(struct transport_tls *home) {
-    struct list *node = list_take(&home->queue);
-    if (!node) {
-        home->handshaking--;
-        return;
-    }
-    /* The place is its own from now on: who comes meanwhile cannot take it, and if it closes before
-     * it has begun, it gives it on. */
-    struct tls_stream *next = LIST_OWNER(node, struct tls_stream, link);
-    tls_set_in(next, IN_HANDSHAKE);
-    loop_read_later(next->stream.loop, &next->again);
-}
-
 void tls_fail(struct tls_stream *self) {
     unsigned long error = ERR_peek_last_error();
     self->failure = error ? ERR_reason_error_string(error) : NULL;
     enum close_why below = self->pipe.below->why;
-    stream_close(&self->stream, below != CLOSE_NONE ? below : CLOSE_TLS_FAILED);
+    if (below != CLOSE_NONE) {
+        stream_close(&self->stream, below);
+    } else if (self->in == IN_HANDSHAKE) {
+        self->home->counters.failed++;
+        tls_place_give(self);
+        tls_refuse(self, CLOSE_TLS_FAILED);
+    } else {
+        stream_close(&self->stream, CLOSE_TLS_FAILED);
+    }
+}
+
+void tls_refuse(struct tls_stream *self, enum close_why end) {
+    struct loop *loop = self->stream.loop;
+    tls_set_in(self, IN_REFUSED);
+    self->end = (uint8_t)end;
+    stream_shutdown(self->pipe.below);
+    loop_timer_set(loop, &self->timer, loop_now(loop) + REFUSED_MS);
 }
 
 static void on_timer(struct loop_timer *timer) {
     struct tls_stream *self = LIST_OWNER(timer, struct tls_stream, timer);
-    stream_close(&self->stream, self->in == IN_PLAIN ? CLOSE_TLS_PLAIN : CLOSE_TLS_TIMEOUT);
+    stream_close(&self->stream, self->in == IN_REFUSED ? self->end : CLOSE_TLS_TIMEOUT);
 }
 
 static void on_again(struct readable *again) {
@@ -71,9 +77,8 @@ static void below_closed(struct stream *below) {
     stream_close(&self->stream, below->why); /* where it has closed by itself */
     if (self->in == IN_HANDSHAKE) {
         home->counters.failed++;
-        tls_give_turn(home);
+        tls_place_give(self);
     }
-    list_remove(&self->link);
     list_remove(&self->again.link);
     list_remove(&self->stream.flushable.link);
     loop_timer_stop(self->stream.loop, &self->timer);
@@ -88,7 +93,7 @@ static void below_closed(struct stream *below) {
 static void close_stream(struct stream *stream) {
     struct tls_stream *self = tls_own(stream);
     list_remove(&self->again.link);
-    list_remove(&self->link);
+    tls_place_leave(self);
     if (self->out == OUT_OPEN && chain_empty(&stream->out) && !close_why_resets(stream->why)) {
         tls_clear_errors();
         SSL_shutdown(self->ssl); /* all was sent: an orderly end, as far as the socket takes it */
@@ -178,7 +183,7 @@ int transport_tls_init(struct transport_tls *tls, struct transport *below,
         .record = malloc(TLS_RECORD),
         .method = tls_bio_method(),
     };
-    list_init(&tls->queue);
+    tls_places_init(tls);
     slab_init(&tls->streams, sizeof(struct tls_stream), settings->keep);
     transport_tls_renew(tls, context);
     if (!tls->record || !tls->method) {

@@ -5,7 +5,7 @@
  *
  * A connection costs an SSL object only once its peer has sent a byte, and only while fewer than
  * `handshakes` others are in their handshake: the rest wait their turn, their bytes unread, within
- * `timeout`.
+ * `timeout`. While somebody waits, a handshake that has taken more than a second is closed.
  *
  * Ways in and out of a stream, one enum each (all other edges are asserted against):
  *
@@ -13,7 +13,11 @@
  *        WAIT, QUEUED -> HANDSHAKE the SSL object is made
  *        HANDSHAKE  -> OPEN        done
  *        OPEN       -> ENDED       the peer's close_notify
- *        WAIT       -> PLAIN       it speaks HTTP without TLS: it is told so, the rest dropped
+ *        WAIT       -> REFUSED     it speaks HTTP without TLS: it has been told so
+ *        HANDSHAKE  -> REFUSED     it has been told why, by an alert
+ *
+ * Of who is refused everything is dropped for a moment before the connection ends, since a reset
+ * would take back what it has been told.
  *
  *   out  SHUT       -> OPEN        the handshake is done: what was queued can leave
  *        OPEN       -> NOTIFIED    our close_notify has been sent
@@ -53,8 +57,12 @@ struct transport_tls {
     struct tls_keys *keys;
     uint32_t timeout;
     uint32_t limit;
-    uint32_t handshaking;
-    struct list queue; /* of struct tls_stream in QUEUED */
+    uint32_t handshaking; /* places that are taken */
+    uint32_t waiting;     /* in queue */
+    uint32_t losing;      /* closing, so that those who wait get their places */
+    struct list queue;    /* of struct tls_stream in QUEUED */
+    struct list holders;  /* of those in HANDSHAKE that are not closing, the longest first */
+    struct loop_timer hurry;
     bool kernel;
     struct slice (*plain_answer)(void *arg);
     void *plain_arg;

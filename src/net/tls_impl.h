@@ -15,7 +15,7 @@
 /* Bytes of a record at the most (RFC 8446 section 5.1). */
 enum { TLS_RECORD = 16 * 1024 };
 
-enum tls_in { IN_WAIT, IN_QUEUED, IN_HANDSHAKE, IN_OPEN, IN_ENDED, IN_PLAIN, IN_COUNT };
+enum tls_in { IN_WAIT, IN_QUEUED, IN_HANDSHAKE, IN_OPEN, IN_ENDED, IN_REFUSED, IN_COUNT };
 enum tls_out { OUT_SHUT, OUT_OPEN, OUT_NOTIFIED };
 
 struct tls_stream {
@@ -23,8 +23,9 @@ struct tls_stream {
     struct transport_tls *home;
     struct tls_context *context; /* a reference */
     struct tls_pipe pipe;
-    SSL *ssl;         /* NULL before the handshake */
-    struct list link; /* in home->queue */
+    SSL *ssl;            /* NULL before the handshake */
+    struct list link;    /* in home->queue or home->holders */
+    uint64_t held_since; /* ms: its place */
     struct readable again;
     struct loop_timer timer; /* of the handshake */
     struct grave grave;
@@ -36,7 +37,10 @@ struct tls_stream {
     uint8_t in;            /* enum tls_in */
     uint8_t out;           /* enum tls_out */
     bool reading;          /* the user wants bytes */
+    uint8_t end;           /* enum close_why, of who is refused */
     bool kernel;           /* the kernel encrypts */
+    bool loses;            /* it is closed for those who wait */
+    bool left;             /* it waits no more */
 };
 
 /* Before a call whose result SSL_get_error explains, and when all is done: the queue is the
@@ -61,11 +65,21 @@ static inline bool tls_is_open(const struct tls_stream *self) {
 void tls_set_in(struct tls_stream *self, enum tls_in to);
 void tls_set_out(struct tls_stream *self, enum tls_out to);
 
-/* tls.c: a handshake is over, in whatever way: its place is the next one's. */
-void tls_give_turn(struct transport_tls *home);
+/* tls_places.c: its handshake begins now, or when its turn comes (`again` is read then). */
+void tls_places_init(struct transport_tls *home);
+void tls_place_ask(struct tls_stream *self);
+
+/* A handshake is over, in whatever way: its place is the next one's. */
+void tls_place_give(struct tls_stream *self);
+
+/* It is closing: it waits no more, nor can it lose its place. */
+void tls_place_leave(struct tls_stream *self);
 
 /* tls.c: libssl has failed, and has sent its alert; or the stream below has failed. */
 void tls_fail(struct tls_stream *self);
+
+/* tls.c: it has been told why; it is closed for `end` once it has gone, or has had its time. */
+void tls_refuse(struct tls_stream *self, enum close_why end);
 
 /* tls_in.c: everything that can be done with the bytes that are here. Read beat. */
 void tls_advance(struct tls_stream *self);

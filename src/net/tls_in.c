@@ -6,12 +6,9 @@
 
 #include "base/banned.h"
 
-/* How long a peer that spoke without TLS may take to go, in ms. */
-enum { PLAIN_MS = 2000 };
-
 static void update_reading(struct tls_stream *self) {
     bool wants =
-        self->reading || self->in == IN_WAIT || self->in == IN_HANDSHAKE || self->in == IN_PLAIN;
+        self->reading || self->in == IN_WAIT || self->in == IN_HANDSHAKE || self->in == IN_REFUSED;
     if (wants && self->in != IN_QUEUED && self->in != IN_ENDED) {
         stream_read_start(self->pipe.below);
     } else {
@@ -75,7 +72,7 @@ void tls_shake_hands(struct tls_stream *self) {
     tls_set_in(self, IN_OPEN);
     tls_set_out(self, OUT_OPEN);
     loop_timer_stop(self->stream.loop, &self->timer);
-    tls_give_turn(self->home);
+    tls_place_give(self);
     if (SSL_session_reused(self->ssl)) {
         self->home->counters.resumed++;
     } else {
@@ -97,18 +94,6 @@ void tls_shake_hands(struct tls_stream *self) {
     }
 }
 
-/* The first bytes have come. */
-static void begin(struct tls_stream *self) {
-    struct transport_tls *home = self->home;
-    if (home->handshaking >= home->limit) {
-        tls_set_in(self, IN_QUEUED);
-        list_append(&home->queue, &self->link);
-        return;
-    }
-    tls_set_in(self, IN_HANDSHAKE);
-    home->handshaking++;
-}
-
 /* Whoever begins with a letter speaks HTTP (or something else that is no TLS either). */
 static bool is_plain(const struct tls_stream *self) {
     uint8_t first = self->pipe.in->bytes[self->pipe.in->start];
@@ -126,11 +111,9 @@ static void answer_plain(struct tls_stream *self) {
     }
     memcpy(piece_room(piece), text.at, text.len);
     piece->len = text.len;
-    tls_set_in(self, IN_PLAIN);
     chain_append(&answer, piece);
     stream_write(self->pipe.below, &answer);
-    stream_shutdown(self->pipe.below);
-    loop_timer_set(loop, &self->timer, loop_now(loop) + PLAIN_MS);
+    tls_refuse(self, CLOSE_TLS_PLAIN);
 }
 
 /* Decrypts what is here, as far as `buf` takes it. SSL_ERROR_NONE where there may be more. */
@@ -182,15 +165,15 @@ void tls_advance(struct tls_stream *self) {
     if (tls_is_open(self) && self->in == IN_WAIT && self->pipe.in && is_plain(self)) {
         answer_plain(self);
     }
-    if (tls_is_open(self) && self->in == IN_PLAIN) {
-        buf_give(self->pipe.in);
-        self->pipe.in = NULL;
-    }
     if (tls_is_open(self) && self->in == IN_WAIT && self->pipe.in) {
-        begin(self);
+        tls_place_ask(self);
     }
     if (tls_is_open(self) && self->in == IN_HANDSHAKE) {
         tls_shake_hands(self);
+    }
+    if (tls_is_open(self) && self->in == IN_REFUSED) {
+        buf_give(self->pipe.in);
+        self->pipe.in = NULL;
     }
     while (tls_is_open(self) && self->in == IN_OPEN && self->reading && has_input(self) &&
            read_records(self)) {
@@ -218,8 +201,8 @@ void tls_below_eof(struct stream *below) {
     if (self->in == IN_ENDED) {
         return;
     }
-    if (self->in == IN_PLAIN) {
-        stream_close(&self->stream, CLOSE_TLS_PLAIN);
+    if (self->in == IN_REFUSED) {
+        stream_close(&self->stream, (enum close_why)self->end);
     } else if (self->in == IN_WAIT) {
         stream_close(&self->stream, CLOSE_PEER_EOF); /* it has said nothing at all */
     } else {

@@ -141,6 +141,32 @@ def test_limit_handshakes(serve_tls: Serve, certfile: list[str], way: str) -> No
         assert [each.result(PATIENCE) for each in visits] == [b"hello"] * 5
 
 
+def test_who_says_nothing_does_not_keep_others_out(serve_tls: Serve, certfile: list[str]) -> None:
+    """Where others wait, that is: there is no time-out here that would help them."""
+    options = ("--limit-handshakes", "2", "--timeout-handshake", "0", "--timeout-headers", "0")
+    server = serve_tls(*certfile, *options)
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            silent = stack.enter_context(connect_tcp(server.address))
+            one_byte(silent)
+        with shake(server) as client:
+            assert client.exchange(request()).body == b"hello"
+
+
+def test_who_is_refused_is_told_while_it_sends(serve_tls: Serve, room: Path) -> None:
+    """A client of TLS 1.3 has begun to send when it is refused for its certificate."""
+    root = localhost().write(room / "root.pem")
+    options = ("--certfile", root, "--client-ca", root, "--client-verify", "required")
+    server = serve_tls(*options)
+    for _ in range(10):
+        client = shake_hands(server, context_for("1.3"))
+        head = request("POST", "/echo", [("Content-Length", "1000000")])
+        with pytest.raises(ssl.SSLError, match="CERTIFICATE_REQUIRED"):
+            client.send(head + bytes(1_000_000))
+            client.response()
+        client.sock.abort()
+
+
 def test_limit_handshakes_does_not_count_who_is_through(
     serve_tls: Serve, certfile: list[str]
 ) -> None:

@@ -371,6 +371,13 @@ TEST(tls_1_2) {
     check_version(TLS1_2_VERSION, "TLSv1.2");
 }
 
+/* Who was refused, and has been told why, goes. */
+static void far_goes(struct rig *rig) {
+    shutdown(rig->far, SHUT_WR);
+    turn_until_closed(rig);
+    CHECK_INT(rig->why, CLOSE_TLS_FAILED);
+}
+
 TEST(older_versions_are_refused) {
     struct rig rig;
     rig_begin(&rig);
@@ -378,7 +385,7 @@ TEST(older_versions_are_refused) {
     SSL_set_min_proto_version(rig.client, TLS1_VERSION);
     SSL_set_max_proto_version(rig.client, TLS1_1_VERSION);
     CHECK(!shake(&rig));
-    CHECK_INT(rig.why, CLOSE_TLS_FAILED);
+    far_goes(&rig);
     CHECK(rig.reason != NULL);
     CHECK_INT(rig.site->tls.counters.failed, 1);
     rig_end(&rig);
@@ -397,7 +404,7 @@ TEST(a_protocol_is_chosen_or_the_handshake_ends) {
     rig_connect(&rig);
     SSL_set_alpn_protos(rig.client, (const unsigned char *)"\x02h2", 3);
     CHECK(!shake(&rig));
-    CHECK_INT(rig.why, CLOSE_TLS_FAILED);
+    far_goes(&rig);
     rig_end(&rig);
 }
 
@@ -426,8 +433,7 @@ TEST(no_error_is_left_to_others) {
     struct rig rig;
     rig_begin(&rig);
     CHECK(write(rig.far, "\x16\x03\x01\x00\x05hello", 10) == 10);
-    turn_until_closed(&rig);
-    CHECK_INT(rig.why, CLOSE_TLS_FAILED);
+    far_goes(&rig);
     CHECK(ERR_peek_error() == 0);
     rig_end(&rig);
     rig_begin(&rig);
@@ -443,7 +449,38 @@ TEST(whoever_speaks_neither_is_refused) {
     struct rig rig;
     rig_begin(&rig);
     CHECK_INT(write(rig.far, "\x00\x01\x02\x03\x04\x05\x06", 7), 7);
-    turn_until_closed(&rig);
+    far_goes(&rig);
+    rig_end(&rig);
+}
+
+/* What it goes on to send is dropped, and resets nothing: it can read why. Its place is free. */
+TEST(whoever_is_refused_can_read_why) {
+    struct rig rig;
+    rig_begin(&rig);
+    CHECK_INT(write(rig.far, "\x16\x03\x01\x00\x05hello", 10), 10);
+    for (int i = 0; i < 200; i++) {
+        turn(&rig);
+        CHECK(write(rig.far, "more of it, and more", 20) == 20);
+    }
+    CHECK_INT(rig.closes, 0);
+    CHECK_INT(rig.site->tls.handshaking, 0);
+    CHECK_INT(rig.site->tls.counters.failed, 1);
+    enum sockets_end end;
+    rig.got_len = sockets_read(rig.far, rig.got, ROOM, &end);
+    CHECK(rig.got_len == 7 && rig.got[0] == 21); /* an alert, and our end behind it */
+    CHECK_INT(end, SOCKETS_EOF);
+    far_goes(&rig);
+    CHECK_INT(rig.site->tls.counters.failed, 1);
+    rig_end(&rig);
+}
+
+TEST(whoever_is_refused_and_stays_is_closed_in_time) {
+    struct rig rig;
+    rig_begin(&rig);
+    CHECK_INT(write(rig.far, "\x16\x03\x01\x00\x05hello", 10), 10);
+    while (rig.closes == 0) {
+        loop_turn(&rig.site->loop, true);
+    }
     CHECK_INT(rig.why, CLOSE_TLS_FAILED);
     rig_end(&rig);
 }
@@ -540,6 +577,39 @@ TEST(whoever_comes_late_does_not_take_the_turn_of_another) {
     CHECK(shake(&rigs[1]));
     CHECK(shake(&rigs[2]));
     end_three(rigs);
+}
+
+/* There is no time-out: without it the last would wait for ever. */
+static void check_loses(bool two) {
+    struct rig rigs[3];
+    begin_three(rigs);
+    struct transport_tls *tls = &rigs[0].site->tls;
+    SSL_do_handshake(rigs[2].client);
+    turn_often(&rigs[2]);
+    CHECK_INT(tls->waiting, 2);
+    for (int i = 0; i < TURNS && rigs[0].closes == 0; i++) {
+        loop_turn(&rigs[0].site->loop, true);
+    }
+    CHECK_INT(rigs[0].why, CLOSE_TLS_TIMEOUT);
+    CHECK_INT(tls->waiting, 1);
+    if (two) { /* the second says nothing either */
+        for (int i = 0; i < TURNS && rigs[1].closes == 0; i++) {
+            loop_turn(&rigs[0].site->loop, true);
+        }
+        CHECK_INT(rigs[1].why, CLOSE_TLS_TIMEOUT);
+    } else {
+        CHECK(shake(&rigs[1]));
+    }
+    CHECK(shake(&rigs[2]));
+    CHECK_INT(tls->counters.failed, 1 + two); /* nobody waits now, and nobody was hurried */
+    CHECK_INT(tls->waiting, 0);
+    CHECK_INT(tls->losing, 0);
+    end_three(rigs);
+}
+
+TEST(who_says_nothing_loses_the_place_to_who_waits) {
+    check_loses(false);
+    check_loses(true);
 }
 
 TEST(a_handshake_that_does_not_come_ends_in_time) {
