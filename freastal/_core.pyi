@@ -173,6 +173,7 @@ class Worker:
     :param wakeup_fd: WSGI without ``loop``: a descriptor that becomes readable when a signal has
         come (the other end of :func:`signal.set_wakeup_fd`); -1 for none. Its bytes are dropped.
     :param access_log_fd: where access log lines are written in batches; -1 for none.
+    :param shared: other processes accept from the same sockets: take one connection at a time.
     :param multiprocess: ``wsgi.multiprocess`` of the environ.
     :param options: one keyword for each row of :data:`OPTIONS`.
     :raises TypeError: an unknown keyword or a value of the wrong type.
@@ -197,6 +198,7 @@ class Worker:
         wakeup_fd: int = -1,
         access_log_fd: int = -1,
         multiprocess: bool = False,
+        shared: bool = False,
         **options: int | float | bool,
     ) -> None: ...
     def run(self) -> None:

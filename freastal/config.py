@@ -62,7 +62,7 @@ class Config:
     backlog: int
     workers: int
     threads: int
-    reuse_port: bool
+    reuse_port: bool | None
     timeout_worker: float
     limit_max_requests: int
     limit_max_requests_jitter: int
@@ -120,6 +120,13 @@ class Config:
                 f"--client-verify is {self.client_verify} and --client-ca is "
                 f"{self.client_ca or 'not given'} (allowed: optional or required with a file)"
             )
+
+    def shares_sockets(self, interface: str) -> bool:
+        """Whether workers accept from each other's sockets: a call holds up all that its worker
+        has, so that a connection had better wait for whoever is idle first.
+        """
+        one_at_a_time = interface == "wsgi" and self.threads == 1
+        return self.reuse_port is None and one_at_a_time
 
     @property
     def secure(self) -> bool:
@@ -280,7 +287,7 @@ def _add_argument(group: argparse._ArgumentGroup, row: Option) -> None:
     words = row.words.replace("%", "%%")
     if row.other_variables:
         words += "; also read from " + ", ".join(row.other_variables)
-    if row.default not in ("", ()):
+    if row.default not in ("", (), None):
         words += f" (default: {row.text_of(row.default)})"
     if row.kind is Kind.SWITCH:
         group.add_argument(

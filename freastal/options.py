@@ -311,9 +311,10 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
         Option(
             "reuse_port",
             Kind.SWITCH,
-            True,
-            "a socket of its own for each worker, between which the kernel spreads connections; "
-            "else one that whoever is idle accepts from",
+            None,
+            "a socket of its own for each worker, between which the kernel spreads connections, or "
+            "one that whoever is idle accepts from; else workers of a WSGI application with one "
+            "thread accept from each other's sockets as well",
         ),
         _seconds(
             "timeout_worker",

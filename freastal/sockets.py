@@ -66,14 +66,22 @@ class Listeners:
             raise
 
     def of_slot(self, index: int) -> list[socket.socket]:
-        """The sockets of one slot, and those that are the same for all."""
-        own = [group.sockets[index] for group in self._groups]
-        return [*own, *self._shared, *(each.socket for each in self._unix)]
+        """The sockets of one slot, and those that are the same for all.
 
-    def close_other_slots(self, index: int) -> None:
-        """In a worker: close what belongs to its siblings."""
-        for group in self._groups:
-            _close_all([each for other, each in enumerate(group.sockets) if other != index])
+        A slot that is none of :meth:`add_slot` has no sockets of its own.
+        """
+        own = [group.sockets[index] for group in self._groups if index < len(group.sockets)]
+        return own + self.common
+
+    @property
+    def common(self) -> list[socket.socket]:
+        """Those that are the same for all."""
+        return [*self._shared, *(each.socket for each in self._unix)]
+
+    @property
+    def all(self) -> list[socket.socket]:
+        """Those of all slots."""
+        return [each for group in self._groups for each in group.sockets] + self.common
 
     def add_slot(self) -> None:
         """Open the sockets of one slot more; :meth:`steer` gives them connections.

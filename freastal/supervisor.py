@@ -100,7 +100,7 @@ def serve(app: str | Callable[..., Any], config: Config) -> int:
                 slots=config.workers,
                 backlog=config.backlog,
                 uds_permissions=config.uds_permissions,
-                reuse_port=config.reuse_port,
+                reuse_port=config.reuse_port is not False,
             )
         except ListenError as error:
             _say(f"freastal: {error}")
@@ -155,6 +155,8 @@ class Supervisor:
         self._next_look = time.monotonic() if watch.looks(config) else None
         self._to_replace: deque[Slot] = deque()
         """Slots whose worker is to be replaced, one after the other."""
+        self._sharing = False
+        """Workers accept from each other's sockets."""
         self._reloading = False
         """SIGHUP is being carried out."""
         self._retiring: list[tuple[float, Slot]] = []
@@ -302,10 +304,16 @@ class Supervisor:
             for other in self._processes():
                 if other.channel is not None:
                     other.channel.close()
-            self._listeners.close_other_slots(slot.index)
-            sockets = self._listeners.of_slot(slot.index)
-            keys = self._keys.all if self._keys else ()
-            job = worker.Job(self._app, self._config, sockets, channel, board, keys)
+            job = worker.Job(
+                app=self._app,
+                config=self._config,
+                sockets=self._listeners.of_slot(slot.index),
+                all_sockets=self._listeners.all,
+                common=bool(self._listeners.common),
+                channel=channel,
+                board=board,
+                ticket_keys=self._keys.all if self._keys else (),
+            )
             worker.run(job, mask)
         except BaseException:
             traceback.print_exc()
@@ -359,6 +367,8 @@ class Supervisor:
             self._steer()
         elif self._state is State.STARTING and all(slot.ready for slot in self._slots):
             self._enter(State.SERVING)
+            self._sharing = self._config.shares_sockets(report.interface)
+            self._steer()
             self._announce(report.interface)
             for flag in self._config.idle_options(report.interface):
                 logger.warning("%s means nothing to %s", flag, report.interface.upper())
@@ -407,10 +417,13 @@ class Supervisor:
         logger.error("%s %s before it was ready: %s goes on", process, how, slot.current)
 
     def _steer(self) -> None:
-        """New connections go where somebody serves."""
-        self._listeners.steer(
-            [slot.index for slot in self._slots if slot.ready and not slot.retired]
-        )
+        """New connections go where somebody serves.
+
+        Where all accept from all sockets, they go to one of them: who waits in one queue is served
+        in turn.
+        """
+        serve = [slot.index for slot in self._slots if slot.ready and not slot.retired]
+        self._listeners.steer([0] if self._sharing else serve)
 
     def _on_one_more(self) -> None:
         kept = next((slot for slot in self._slots if slot.retired), None)
@@ -422,7 +435,8 @@ class Supervisor:
             return
         else:
             try:
-                self._listeners.add_slot()
+                if not self._sharing:
+                    self._listeners.add_slot()
             except OSError as error:
                 logger.error("SIGTTIN: no socket for one worker more: %s", error)
                 return
@@ -455,9 +469,12 @@ class Supervisor:
                 self._retiring.remove((due, slot))
                 for process in slot.dismiss():
                     process.leave(signal.SIGTERM, self._grace + KILL_MARGIN)
+        if any(process.ready_at is None for process in self._processes()):
+            return  # who boots has duplicates of all sockets
         while self._slots[-1].retired and not self._slots[-1].processes:
             self._slots.pop()
-            self._listeners.remove_slot()
+            if not self._sharing:
+                self._listeners.remove_slot()
 
     # Signals and deaths
 
@@ -473,6 +490,8 @@ class Supervisor:
                 self._on_hang_up()
             elif number == signal.SIGUSR2:
                 self._on_renew()
+            elif self._state is not State.SERVING:
+                continue
             elif number == signal.SIGTTIN:
                 self._on_one_more()
             elif number == signal.SIGTTOU:

@@ -71,6 +71,11 @@ class Job:
     app: str | Callable[..., Any]
     config: Config
     sockets: Sequence[socket.socket]
+    """Of its slot."""
+    all_sockets: Sequence[socket.socket]
+    """Of all slots, for workers that share them."""
+    common: bool
+    """Some of the slot's are the other slots' too."""
     channel: socket.socket
     """The worker's end of the channel."""
     board: Board
@@ -207,7 +212,7 @@ class _Process:
         except Exception as error:
             line = f"cannot start a worker: {error}"
             return Report(code=EXIT_ERROR, line=line, traceback_text=traceback.format_exc())
-        for each in job.sockets:
+        for each in job.all_sockets:
             each.close()  # the core's duplicates remain, which close when it stops
         gc.collect()
         gc.freeze()  # the application's modules live for ever: no need to visit them again
@@ -216,10 +221,13 @@ class _Process:
     def _make_serving(self, app: Callable[..., Any], interface: str) -> Serving:
         from freastal import tls
 
-        config, sockets = self._job.config, self._job.sockets
+        config = self._job.config
+        shares = config.shares_sockets(interface)
+        sockets = self._job.all_sockets if shares else self._job.sockets
         options = {
             **tls.core_options(config, self._job.ticket_keys),
             "board": self._job.board.memory,
+            "shared": shares or self._job.common,
         }
         if interface == "wsgi":
             from freastal.wsgi_worker import WsgiWorker

@@ -74,7 +74,7 @@ def flag(row: Option) -> str:
 
 def default(row: Option) -> str:
     """The default, as Markdown."""
-    return "" if row.default in ("", ()) else f"`{row.text_of(row.default)}`"
+    return "" if row.default in ("", (), None) else f"`{row.text_of(row.default)}`"
 
 
 def sentence(row: Option) -> str:

@@ -132,6 +132,7 @@ static int listen_on(struct worker *self, const struct worker_args *args) {
     }
     options_to_server(&args->options, &config);
     config.access_log_fd = args->access_log_fd;
+    config.shared = args->shared;
     int err = server_init(&self->server, &place, &config, fds, (uint32_t)count);
     if (err) {
         close_transport(self);
@@ -521,7 +522,7 @@ static PyType_Slot worker_slots[] = {
     {Py_tp_doc,
      PyDoc_STR("Worker(app, sockets, *, interface='wsgi', loop=None, tasks=None, state=None, "
                "root_path='', stopped=None, board=None, tls=None, ticket_keys=(), wakeup_fd=-1, "
-               "access_log_fd=-1, multiprocess=False, "
+               "access_log_fd=-1, multiprocess=False, shared=False, "
                "**options)\n--\n\nWhat one loop serves.")},
     {Py_tp_new, worker_new},
     {Py_tp_init, worker_init},

@@ -109,7 +109,8 @@ static int take_all(struct worker_args *read, const struct state *state, PyObjec
         take_descriptor(rest, "wakeup_fd", &read->wakeup_fd) < 0 ||
         take_descriptor(rest, "access_log_fd", &read->access_log_fd) < 0 ||
         take_tls(rest, state, read) < 0 ||
-        take_bool(rest, "multiprocess", &read->multiprocess) < 0) {
+        take_bool(rest, "multiprocess", &read->multiprocess) < 0 ||
+        take_bool(rest, "shared", &read->shared) < 0) {
         return -1;
     }
     read->loop = (struct py_loop *)loop;

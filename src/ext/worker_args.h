@@ -25,6 +25,7 @@ struct worker_args {
     int wakeup_fd; /* -1: none */
     int access_log_fd;
     bool multiprocess;
+    bool shared; /* the sockets, with other processes */
     struct options options;
 };
 

@@ -156,6 +156,7 @@ int server_init(struct server *server, const struct server_place *place,
             unlisten(server, i);
             return ERR_SYSTEM;
         }
+        server->listeners[i].shared = config->shared;
     }
     log_init(&server->log, place->log);
     access_log_init(&server->access_log, place->loop, config->access_log_fd);

@@ -27,6 +27,7 @@ struct server_config {
     uint32_t timeout_keep_alive; /* idle between requests */
     uint32_t timeout_write;      /* of waiting output without progress */
     int access_log_fd;           /* -1: none. [borrows] */
+    bool shared;                 /* other processes accept from the same sockets */
 };
 
 /* Totals and live objects; one row for each. Live ones are zero when nothing is served. */

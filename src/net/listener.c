@@ -71,7 +71,8 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     struct listener *listener = poll->data;
     (void)status;
     (void)events;
-    for (int i = 0; i < BATCH && !listener->paused && !listener->closed; i++) {
+    int batch = listener->shared ? 1 : BATCH;
+    for (int i = 0; i < batch && !listener->paused && !listener->closed; i++) {
         if (!accept_one(listener)) {
             break;
         }

@@ -1,4 +1,5 @@
-/* A listening socket: accepts in the read beat, in bounded batches, and can pause.
+/* A listening socket: accepts in the read beat, in bounded batches, and can pause. Who shares the
+ * socket with others takes one at a time, so that whoever is idle gets the next.
  *
  * The descriptor belongs to the caller before and after; a paused or closed listener leaves
  * connections in the kernel's queue. Out of descriptors or memory: pauses for a second. */
@@ -17,6 +18,7 @@ struct listener {
     void *user;
     int fd;
     struct peer local; /* the address it listens on */
+    bool shared;       /* with other processes; to be set before the first turn */
     bool paused;
     bool closed;
     uint64_t accepted;

@@ -158,12 +158,16 @@ def test_who_is_refused_is_told_while_it_sends(serve_tls: Serve, room: Path) -> 
     root = localhost().write(room / "root.pem")
     options = ("--certfile", root, "--client-ca", root, "--client-verify", "required")
     server = serve_tls(*options)
+    upload = request("POST", "/echo", [("Content-Length", "1000000")]) + bytes(1_000_000)
+
+    def send(client: Client) -> None:
+        client.send(upload)
+        client.response()
+
     for _ in range(10):
         client = shake_hands(server, context_for("1.3"))
-        head = request("POST", "/echo", [("Content-Length", "1000000")])
         with pytest.raises(ssl.SSLError, match="CERTIFICATE_REQUIRED"):
-            client.send(head + bytes(1_000_000))
-            client.response()
+            send(client)
         client.sock.abort()
 
 

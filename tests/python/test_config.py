@@ -90,8 +90,8 @@ class TestTable:
 
     @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
     def test_defaults_are_allowed_and_survive_being_written(self, row: Option) -> None:
-        if row.default in ("", ()):
-            optional = {"root_path", "client_ca", "tls_ciphers", "tls_ciphersuites"}
+        if row.default in ("", (), None):
+            optional = {"root_path", "client_ca", "tls_ciphers", "tls_ciphersuites", "reuse_port"}
             assert row.kind is Kind.TEXTS or row.name in ADDRESS_OPTIONS | optional
         else:
             assert row.check(row.default, "") == row.default
@@ -390,6 +390,8 @@ def test_help_shows_every_option() -> None:
     text = config.make_parser().format_help()
     for row in ROWS:
         assert row.flag in text
-        assert row.default in ("", ()) or f"(default: {row.text_of(row.default)})" in " ".join(
-            text.split()
-        )
+        assert row.default in (
+            "",
+            (),
+            None,
+        ) or f"(default: {row.text_of(row.default)})" in " ".join(text.split())

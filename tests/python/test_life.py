@@ -47,7 +47,9 @@ async def application(scope, receive, send):
 """
 
 BOTH = pytest.mark.parametrize("keep", [True, False], ids=["kept", "closed"])
-SHARED = pytest.mark.parametrize("sockets", ["--reuse-port", "--no-reuse-port"])
+SHARED = pytest.mark.parametrize(
+    "sockets", [[], ["--reuse-port"], ["--no-reuse-port"]], ids=["by itself", "own", "one"]
+)
 
 
 def write_version(directory: Path, word: str) -> None:
@@ -60,8 +62,8 @@ def write_version(directory: Path, word: str) -> None:
 class TestReload:
     @BOTH
     @SHARED
-    def test_under_load(self, tmp_path: Path, sockets: str, keep: bool) -> None:
-        with freastal(tmp_path, "-w", "3", sockets, app=APP) as server:
+    def test_under_load(self, tmp_path: Path, sockets: list[str], keep: bool) -> None:
+        with freastal(tmp_path, "-w", "3", *sockets, app=APP) as server:
             before = server.worker_pids(3)
             with Load(server.ports[0], keep=keep) as load:
                 load.wait_for("one")
@@ -132,8 +134,8 @@ class TestReload:
 class TestMoreAndFewer:
     @BOTH
     @SHARED
-    def test_under_load(self, tmp_path: Path, sockets: str, keep: bool) -> None:
-        with freastal(tmp_path, "-w", "1", sockets, app=APP) as server:
+    def test_under_load(self, tmp_path: Path, sockets: list[str], keep: bool) -> None:
+        with freastal(tmp_path, "-w", "1", *sockets, app=APP) as server:
             first = server.worker_pids(1)
             with Load(server.ports[0], keep=keep) as load:
                 for count in (2, 3):
@@ -175,6 +177,31 @@ class TestMoreAndFewer:
 def children_of(server: Server) -> set[int]:
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children")
     return {int(pid) for pid in children.read_text().split()}
+
+
+class TestWhoAccepts:
+    """Of workers with one thread whoever is idle: nobody waits behind a call that takes long."""
+
+    @pytest.mark.parametrize("options", [[], ["--no-reuse-port"]], ids=["by itself", "one"])
+    def test_a_busy_worker_gets_nothing(self, tmp_path: Path, options: list[str]) -> None:
+        with freastal(tmp_path, "-w", "2", *options, app=APP) as server:
+            with contextlib.closing(server.ask("/loop_for_ever")):
+                pids = {server.get() for _ in range(20)}
+            assert len(pids) == 1
+            server.send(signal.SIGQUIT)
+            server.wait()
+
+    def test_a_worker_that_was_added_takes_its_part(self, tmp_path: Path) -> None:
+        with freastal(tmp_path, app=APP) as server:
+            (first,) = server.worker_pids(1)
+            server.send(signal.SIGTTIN)
+            server.worker_pids(2)
+            os.kill(first, signal.SIGSTOP)
+            assert {server.get() for _ in range(20)} == {
+                f"pid {(children_of(server) - {first}).pop()}"
+            }
+            os.kill(first, signal.SIGCONT)
+            assert server.stop() == 0
 
 
 class TestAge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -23,9 +24,11 @@ def listen() -> Iterator[Open]:
     """Open addresses, and close them after the test."""
     opened: list[Listeners] = []
 
-    def start(*texts: str, slots: int = 1, mode: int = 0o666) -> Listeners:
+    def start(*texts: str, slots: int = 1, mode: int = 0o666, reuse_port: bool = True) -> Listeners:
         addresses = [parse_address(text) for text in texts]
-        listeners = Listeners(addresses, slots=slots, backlog=64, uds_permissions=mode)
+        listeners = Listeners(
+            addresses, slots=slots, backlog=64, uds_permissions=mode, reuse_port=reuse_port
+        )
         opened.append(listeners)
         return listeners
 
@@ -137,14 +140,51 @@ class TestTcp:
         assert not path.exists()
         assert port_of(listen(f"127.0.0.1:{port}")) == port
 
-    def test_the_sockets_of_siblings_are_closed(self, listen: Open) -> None:
-        listeners = listen("127.0.0.1:0", slots=3)
-        listeners.close_other_slots(1)
-        assert [listeners.of_slot(index)[0].fileno() < 0 for index in range(3)] == [
-            True,
-            False,
-            True,
-        ]
+    def test_one_slot_more_and_less(self, listen: Open) -> None:
+        listeners = listen("127.0.0.1:0", "localhost:0", slots=2)
+        before = listeners.all
+        count = len(before) // 2
+        listeners.add_slot()
+        new = listeners.of_slot(2)
+        assert len(new) == count
+        assert {each.getsockname() for each in new} == {each.getsockname() for each in before}
+        assert listeners.of_slot(3) == []
+        listeners.remove_slot()
+        assert listeners.all == before
+        assert all(each.fileno() < 0 for each in new)
+
+    def test_one_slot_more_that_cannot_be_opened(
+        self, listen: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        listeners = listen("127.0.0.1:0", "127.0.0.1:0", slots=2)
+        before = listeners.all
+        calls = iter([None, OSError(errno.EMFILE, "no more")])
+        listen_on = socket.socket.listen
+
+        def fail(sock: socket.socket, *backlog: int) -> None:
+            if error := next(calls):
+                raise error
+            listen_on(sock, *backlog)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(socket.socket, "listen", fail)
+            with pytest.raises(OSError, match="no more"):
+                listeners.add_slot()
+        assert listeners.all == before
+        listeners.add_slot()
+        assert len(listeners.all) == 6
+
+    def test_one_socket_for_all(self, listen: Open) -> None:
+        listeners = listen("127.0.0.1:0", slots=3, reuse_port=False)
+        (one,) = listeners.all
+        assert listeners.common == listeners.of_slot(0) == listeners.of_slot(2) == [one]
+        assert not one.getblocking()
+        listeners.add_slot()
+        listeners.steer([1])
+        listeners.remove_slot()
+        assert listeners.all == [one]
+        with pytest.raises(ListenError, match="already in use"):
+            listen(f"127.0.0.1:{port_of(listeners)}", reuse_port=False)
 
 
 class TestUnix:
@@ -163,8 +203,7 @@ class TestUnix:
         listeners = listen(f"unix:{tmp_path}/s", slots=2)
         assert listeners.of_slot(0) == listeners.of_slot(1)
         assert not listeners.of_slot(0)[0].getblocking()
-        listeners.close_other_slots(0)
-        assert listeners.of_slot(0)[0].fileno() >= 0
+        assert listeners.common == listeners.all == listeners.of_slot(0)
 
     def test_the_file_goes_at_the_end(
         self, listen: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
