@@ -69,6 +69,10 @@ class Config:
     workers_lifetime: float
     workers_max_rss: int
     timeout_graceful_shutdown: float
+    reload: bool
+    reload_dir: tuple[str, ...]
+    reload_include: tuple[str, ...]
+    reload_exclude: tuple[str, ...]
     interface: str
     app_dir: str
     factory: bool

@@ -64,6 +64,10 @@ class AsgiKeywords(ServerKeywords, total=False):
     limit_max_requests_jitter: int | None
     workers_lifetime: float | None
     workers_max_rss: int | None
+    reload: bool | None
+    reload_dir: str | Sequence[str] | None
+    reload_include: str | Sequence[str] | None
+    reload_exclude: str | Sequence[str] | None
     loop: str | None
     log_level: str | None
 

@@ -365,6 +365,37 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             core=False,
         ),
     ),
+    "Development": (
+        Option(
+            "reload",
+            Kind.SWITCH,
+            False,
+            "replace the workers whenever a file of the program has changed; requests in flight "
+            "have a second then; by watchfiles where it is installed",
+        ),
+        Option(
+            "reload_dir",
+            Kind.TEXTS,
+            (),
+            "watch this directory, with all below; repeatable; else --app-dir",
+            aliases=("--reload-directory",),
+            metavar="DIRECTORY",
+        ),
+        Option(
+            "reload_include",
+            Kind.TEXTS,
+            ("*.py",),
+            "watch files whose name or path fits this glob; repeatable",
+            metavar="GLOB",
+        ),
+        Option(
+            "reload_exclude",
+            Kind.TEXTS,
+            (),
+            "do not watch files and directories that fit this glob; repeatable",
+            metavar="GLOB",
+        ),
+    ),
     "Application": (
         Option(
             "interface",

@@ -34,6 +34,7 @@ application cannot be loaded or does not start.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 import logging
 import os
@@ -43,17 +44,19 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from freastal import __version__, loader, logs, watch, worker
+from freastal import logs, watch, worker
 from freastal.board import Board
 from freastal.config import Config
+from freastal.reloader import watch_program
 from freastal.signals import SignalPipe
 from freastal.slots import Process, Slot
 from freastal.sockets import ListenError, Listeners
+from freastal.spawn import spawn
+from freastal.start_block import count, start_block
 from freastal.tickets import TICKET_SECONDS, Keys
 
 __all__ = ["Supervisor", "serve"]
@@ -78,6 +81,9 @@ ABORT_SECONDS = 1.0
 SETTLE_SECONDS = 1.0
 """Between the last connection given to a socket and its worker's leaving: handshakes end."""
 
+RELOAD_GRACE = 1.0
+"""With --reload, what is in flight is not worth more waiting: an open WebSocket, for one."""
+
 MOST_WORKERS = 1024
 
 logger = logging.getLogger("freastal")
@@ -92,6 +98,9 @@ def serve(app: str | Callable[..., Any], config: Config) -> int:
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("freastal serves from the main thread only: it handles signals")
+    if config.reload:
+        grace = min(config.timeout_graceful_shutdown, RELOAD_GRACE)
+        config = dataclasses.replace(config, timeout_graceful_shutdown=grace)
     logs.set_up(config.log_level)
     with SignalPipe(HANDLED) as signals:  # before the sockets: who connects can also stop it
         try:
@@ -159,6 +168,7 @@ class Supervisor:
         """Workers accept from each other's sockets."""
         self._reloading = False
         """SIGHUP is being carried out."""
+        self._watcher = watch_program(config)
         self._retiring: list[tuple[float, Slot]] = []
         """Slots that get no new connections, and when their workers are told to leave."""
 
@@ -168,12 +178,16 @@ class Supervisor:
         :returns: the exit code.
         """
         self._selector.register(self._signals.fd, selectors.EVENT_READ, self._on_signals)
+        if self._watcher is not None:
+            self._selector.register(self._watcher.fd, selectors.EVENT_READ, self._on_changes)
         try:
             while self._turn():
                 pass
         finally:
             for process in self._processes():
                 self._close_channel(process)
+            if self._watcher is not None:
+                self._watcher.close()
         return self._code
 
     # What is due
@@ -260,29 +274,20 @@ class Supervisor:
 
     def _start(self, slot: Slot) -> None:
         """Fork a worker: the slot's current one, or its successor."""
-        ours, theirs = socket.socketpair()
-        board = Board()
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()  # or the child would write it a second time
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+
+        def work(channel: socket.socket, board: Board, mask: Iterable[int]) -> None:
+            self._become_worker(slot, channel, board, mask)
+
         try:
-            pid = os.fork()
-            if pid == 0:
-                ours.close()
-                self._become_worker(slot, theirs, board, mask)
+            process = spawn(slot.number, HANDLED, work)
         except OSError as error:
-            ours.close()
-            board.close()
             self._not_started(slot, error)
             return
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            theirs.close()
-        ours.setblocking(False)
-        process = Process(slot.number, pid, board, ours)
         slot.begin(process)
-        self._selector.register(ours, selectors.EVENT_READ, lambda: self._on_channel(slot, process))
+        assert process.channel is not None
+        self._selector.register(
+            process.channel, selectors.EVENT_READ, lambda: self._on_channel(slot, process)
+        )
 
     def _not_started(self, slot: Slot, error: OSError) -> None:
         if self._state is State.STARTING:
@@ -299,26 +304,21 @@ class Supervisor:
         self, slot: Slot, channel: socket.socket, board: Board, mask: Iterable[int]
     ) -> None:
         """In the child; does not return."""
-        try:
-            self._signals.close()
-            for other in self._processes():
-                if other.channel is not None:
-                    other.channel.close()
-            job = worker.Job(
-                app=self._app,
-                config=self._config,
-                sockets=self._listeners.of_slot(slot.index),
-                all_sockets=self._listeners.all,
-                common=bool(self._listeners.common),
-                channel=channel,
-                board=board,
-                ticket_keys=self._keys.all if self._keys else (),
-            )
-            worker.run(job, mask)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(worker.EXIT_ERROR)
+        self._signals.close()
+        for other in self._processes():
+            if other.channel is not None:
+                other.channel.close()
+        job = worker.Job(
+            app=self._app,
+            config=self._config,
+            sockets=self._listeners.of_slot(slot.index),
+            all_sockets=self._listeners.all,
+            common=bool(self._listeners.common),
+            channel=channel,
+            board=board,
+            ticket_keys=self._keys.all if self._keys else (),
+        )
+        worker.run(job, mask)
 
     def _rotate_due(self, now: float) -> None:
         """Seal session tickets with a new key, in all workers, when its time has come."""
@@ -349,9 +349,9 @@ class Supervisor:
     def _on_report(self, slot: Slot, process: Process, report: worker.Report) -> None:
         if not report.code:
             self._on_ready(slot, process, report)
-        elif self._state is State.STARTING:
+        elif self._state is State.STARTING and self._watcher is None:
             self._fail(f"{report.traceback_text}freastal: {report.line}", report.code)
-        elif self._state is State.SERVING:
+        elif self._living:
             logger.error("%s: %s\n%s", process, report.line, report.traceback_text.rstrip())
 
     def _on_ready(self, slot: Slot, process: Process, report: worker.Report) -> None:
@@ -374,18 +374,9 @@ class Supervisor:
                 logger.warning("%s means nothing to %s", flag, report.interface.upper())
 
     def _announce(self, interface: str) -> None:
-        if not logger.isEnabledFor(logging.INFO):
-            return
-        size = _count(len(self._slots), "worker")
-        if interface == "wsgi":
-            size += f" × {_count(self._config.threads, 'thread')}"
-        else:
-            size += f" on {'uvloop' if self._config.loop == 'uvloop' else 'asyncio'}"
-        _say(
-            f"freastal {__version__}: {loader.describe(self._app)} ({interface})",
-            *(f"  {address.url(self._config.secure)}" for address in self._listeners.bound),
-            f"  {size}, pid {os.getpid()}",
-        )
+        if logger.isEnabledFor(logging.INFO):
+            addresses = self._listeners.bound
+            _say(*start_block(self._app, self._config, interface, addresses, len(self._slots)))
 
     # Replacing workers
 
@@ -442,7 +433,7 @@ class Supervisor:
                 return
             self._slots.append(Slot(len(self._slots)))
         self._steer()
-        logger.info("SIGTTIN: %s", _count(self._size, "worker"))
+        logger.info("SIGTTIN: %s", count(self._size, "worker"))
 
     def _on_one_less(self) -> None:
         if self._size == 1:
@@ -452,7 +443,7 @@ class Supervisor:
         slot.retired, slot.start_at = True, None
         self._retiring.append((time.monotonic() + SETTLE_SECONDS, slot))
         self._steer()
-        logger.info("SIGTTOU: %s", _count(self._size, "worker"))
+        logger.info("SIGTTOU: %s", count(self._size, "worker"))
 
     @property
     def _size(self) -> int:
@@ -498,9 +489,26 @@ class Supervisor:
                 self._on_one_less()
 
     def _on_hang_up(self) -> None:
+        self._reload("SIGHUP")
+
+    def _on_changes(self) -> None:
+        """Files of the program have changed (--reload)."""
+        assert self._watcher is not None
+        changed = self._watcher.take()
+        if changed is None:
+            self._selector.unregister(self._watcher.fd)
+            logger.error("--reload: nobody watches any more")
+        elif changed and self._living:
+            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+            self._reload(f"{os.path.relpath(changed[0])}{more} changed")
+
+    def _reload(self, why: str) -> None:
         self._reloading = True
         self._to_replace = deque(slot for slot in self._slots if not slot.retired)
-        logger.info("SIGHUP: replacing %s", _count(self._size, "worker"))
+        for slot in self._to_replace:
+            if slot.current is None:
+                slot.start_at = 0.0  # it waits after a death, or for a change
+        logger.info("%s: replacing %s", why, count(self._size, "worker"))
 
     def _on_renew(self) -> None:
         if not self._config.secure:
@@ -546,6 +554,8 @@ class Supervisor:
             logger.log(logging.DEBUG if calm else logging.WARNING, "%s %s", process, how)
         elif boots:
             self._give_up_replacing(slot, process, how)
+        elif self._state is State.STARTING and process.ready_at is None and self._watcher:
+            logger.error("%s %s before it was ready: waiting for a change", process, how)
         elif self._state is State.STARTING and process.ready_at is None:
             self._fail(f"freastal: {process} {how} before it was ready", worker.EXIT_APP)
         else:
@@ -580,10 +590,6 @@ class Supervisor:
             self._selector.unregister(process.channel)
             process.channel.close()
             process.channel = None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _say(*lines: str) -> None:
