@@ -25,10 +25,10 @@ from freastal.signals import name_of
 __all__ = ["Process", "Slot"]
 
 SETTLED = 5.0
-"""Seconds of serving after which a worker's death does not count as a series any more."""
+"""Seconds of serving without a request after which a death does not count as one of a series."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
-"""Seconds before a worker that died young is replaced: the first time, and the limit."""
+FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_KILLED = 0.1, 30.0, 0.5
+"""Seconds before a worker that died young is replaced: the first time, and the limits."""
 
 
 class Process:
@@ -97,6 +97,12 @@ class Process:
         line = self.board.line
         last = f" (the request that came last: {line})" if line else ""
         return f"was killed by {name_of(-code)}{last}"
+
+    def has_served(self, now: float) -> bool:
+        """Whether it has answered a request, or was ready for long."""
+        if self.ready_at is None:
+            return False
+        return self.board.requests > 0 or now - self.ready_at >= SETTLED
 
     def rss(self) -> int:
         """Bytes of its resident memory; 0 where the system does not say."""
@@ -175,10 +181,16 @@ class Slot:
         else:
             self.leaving.remove(process)
 
-    def pause(self, dead: Process | None, now: float) -> float:
-        """Count a death, or a fork that has failed; how many seconds to wait before the next."""
-        if dead is not None and dead.ready_at is not None and now - dead.ready_at >= SETTLED:
+    def pause(self, dead: Process | None, now: float, *, killed: bool = False) -> float:
+        """Count a death, or a fork that has failed; how many seconds to wait before the next.
+
+        Who has served is replaced at once, but where it did not live long without a request. Who
+        was killed from outside, or crashed, is not to keep the place empty for long; it is code
+        that does not start which is not to be tried too often.
+        """
+        if dead is not None and dead.has_served(now):
             self.young_deaths = 0
             return 0.0
         self.young_deaths += 1
-        return float(min(FIRST_PAUSE * 2 ** min(self.young_deaths - 1, 16), LONGEST_PAUSE))
+        longest = LONGEST_PAUSE_KILLED if killed else LONGEST_PAUSE
+        return float(min(FIRST_PAUSE * 2 ** min(self.young_deaths - 1, 16), longest))

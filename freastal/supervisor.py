@@ -559,12 +559,13 @@ class Supervisor:
         elif self._state is State.STARTING and process.ready_at is None:
             self._fail(f"freastal: {process} {how} before it was ready", worker.EXIT_APP)
         else:
-            self._lost(slot, process, how, logging.INFO if code == 0 else logging.ERROR)
+            self._lost(slot, process, how, code)
         process.forget()
 
-    def _lost(self, slot: Slot, process: Process, how: str, level: int) -> None:
+    def _lost(self, slot: Slot, process: Process, how: str, code: int) -> None:
         """Who served is dead, or who was to serve: somebody else is to."""
-        pause = slot.pause(process, time.monotonic())
+        pause = slot.pause(process, time.monotonic(), killed=code < 0)
+        level = logging.INFO if code == 0 else logging.ERROR
         if slot.current is None and not slot.retired:
             slot.start_at = time.monotonic() + pause
         when = f"in {pause:g} s" if pause else "now"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from freastal.board import LINE, SIZE, WORDS, Board
-from freastal.slots import FIRST_PAUSE, LONGEST_PAUSE, SETTLED, Process, Slot
+from freastal.slots import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_KILLED, SETTLED, Process, Slot
 from freastal.watch import LIFETIME_JITTER, looks, stuck_for, worn
 
 
@@ -87,6 +87,19 @@ class TestSlot:
         assert slot.pause(process, SETTLED) == 0.0
         assert slot.pause(process, 0.0) == FIRST_PAUSE
         assert slot.pause(None, 0.0) == 2 * FIRST_PAUSE
+
+    def test_who_has_answered_is_replaced_at_once(self, process: Process) -> None:
+        slot = Slot(0)
+        show(process.board, 0, 1, b"GET /")
+        assert slot.pause(process, 0.0) == FIRST_PAUSE, "it was not ready"
+        process.ready_at = 0.0
+        assert slot.pause(process, 0.0) == 0.0
+
+    def test_who_is_killed_does_not_keep_the_place_empty_for_long(self, process: Process) -> None:
+        slot = Slot(0)
+        pauses = [slot.pause(process, 0.0, killed=True) for _ in range(40)]
+        assert pauses[0] == FIRST_PAUSE
+        assert pauses[-1] == LONGEST_PAUSE_KILLED
 
 
 class TestProcess:
