@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/ip_text.h"
 #include "wire/byte_class.h"
 
 #include "base/banned.h"
@@ -27,65 +28,6 @@ static bool name_is_valid(struct slice name) {
         }
     }
     return name.len > 0;
-}
-
-/* 0 to 255 without leading zeros, four times. */
-static bool ipv4_is_valid(struct slice text) {
-    size_t i = 0;
-    for (unsigned part = 0; part < 4; part++) {
-        if (part > 0 && (i == text.len || text.at[i++] != '.')) {
-            return false;
-        }
-        unsigned number = 0;
-        size_t start = i;
-        for (; i < text.len && byte_is_digit(text.at[i]) && i - start < 3; i++) {
-            number = number * 10 + (unsigned)(text.at[i] - '0');
-        }
-        if (i == start || number > 255 || (i - start > 1 && text.at[start] == '0')) {
-            return false;
-        }
-    }
-    return i == text.len;
-}
-
-/* IPv6address: eight groups of up to four digits, of which one run may be left out as "::" and
- * the last two may be written as an IPv4 address. */
-static bool ipv6_is_valid(struct slice text) {
-    unsigned groups = 0;
-    bool gap = false;
-    size_t i = 0;
-    if (text.len >= 2 && text.at[0] == ':' && text.at[1] == ':') {
-        gap = true;
-        i = 2;
-    }
-    while (i < text.len) {
-        size_t start = i;
-        while (i < text.len && byte_hex(text.at[i]) >= 0) {
-            i++;
-        }
-        if (i < text.len && text.at[i] == '.') {
-            groups += 2;
-            return (gap ? groups < 8 : groups == 8) &&
-                   ipv4_is_valid(slice_of(text.at + start, text.len - start));
-        }
-        if (i == start || i - start > 4 || ++groups > 8) {
-            return false;
-        }
-        if (i == text.len) {
-            break;
-        }
-        if (text.at[i] != ':' || ++i == text.len) {
-            return false; /* a single colon cannot end it */
-        }
-        if (text.at[i] == ':') {
-            if (gap) {
-                return false;
-            }
-            gap = true;
-            i++;
-        }
-    }
-    return gap ? groups < 8 : groups == 8;
 }
 
 static bool port_is_valid(struct slice port) {
@@ -112,7 +54,8 @@ bool authority_is_valid(struct slice authority) {
         return false;
     }
     size_t host_len = stop ? (size_t)(stop - authority.at) : authority.len;
-    bool valid = bracket ? ipv6_is_valid(slice_of(authority.at + 1, host_len - 1))
+    uint8_t ip[16];
+    bool valid = bracket ? ip_text_v6(slice_of(authority.at + 1, host_len - 1), ip)
                          : name_is_valid(slice_of(authority.at, host_len));
     size_t used = host_len + bracket;
     if (!valid || used == authority.len) {

@@ -66,6 +66,9 @@ WIRE_SYMBOLS = {
     "err_name",
     "err_status",
     "err_text",
+    "ip_is_mapped",
+    "ip_text_v4",
+    "ip_text_v6",
 }
 
 # files of other machines, which the cross build compiles (tools/cross.sh) or another system
