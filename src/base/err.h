@@ -47,6 +47,17 @@
     X(ERR_CHUNK_END, "chunk data is not followed by CRLF", 400)                                    \
     X(ERR_TRAILER_NAME, "a trailer field that is not allowed there", 400)                          \
     X(ERR_TRAILER_TOO_LONG, "the trailer section is too long", 431)                                \
+    /* what a proxy says of the client: RFC 7239, X-Forwarded-*, the PROXY protocol */             \
+    X(ERR_FORWARDED, "Forwarded of a trusted proxy is malformed", 400)                             \
+    X(ERR_FORWARDED_BOTH, "both Forwarded and X-Forwarded-* (see --forwarded-kind)", 400)          \
+    X(ERR_FORWARDED_FOR, "X-Forwarded-For of a trusted proxy is no list of addresses", 400)        \
+    X(ERR_FORWARDED_PROTO, "X-Forwarded-Proto of a trusted proxy is not one scheme", 400)          \
+    X(ERR_FORWARDED_HOST, "X-Forwarded-Host of a trusted proxy is not one authority", 400)         \
+    X(ERR_FORWARDED_PORT, "X-Forwarded-Port of a trusted proxy is not one port", 400)              \
+    X(ERR_FORWARDED_LONG, "too many trusted proxies in a row", 400)                                \
+    X(ERR_PROXY_MISSING, "it begins with something else", 0)                                       \
+    X(ERR_PROXY_V1, "a line of version 1 that is malformed", 0)                                    \
+    X(ERR_PROXY_V2, "a header of version 2 that is malformed", 0)                                  \
     /* limits of the connection */                                                                 \
     X(ERR_BODY_TOO_LARGE, "the body is larger than --limit-request-body", 413)                     \
     X(ERR_BODY_CUT, "the connection ended inside the body", 400)                                   \
