@@ -261,15 +261,11 @@ static int set_target(struct asgi_scope *self, const struct request *request,
     return failed ? -1 : 0;
 }
 
-static bool same_peer(const struct peer *a, const struct peer *b) {
-    return a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
-}
-
 static int set_client(struct asgi_scope *self, const struct request *request,
                       struct asgi_template *template) {
     const struct peer *peer = request->peer;
-    struct asgi_peer *slot = &self->peers[(peer->port ^ peer->port >> 8) % ASGI_PEERS];
-    if (!slot->client || !same_peer(&slot->peer, peer)) {
+    struct asgi_peer *slot = &self->peers[peer_hash(peer) % ASGI_PEERS];
+    if (!slot->client || !peer_equal(&slot->peer, peer)) {
         PyObject *client = make_address(self, peer);
         if (!client) {
             return -1;

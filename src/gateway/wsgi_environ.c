@@ -229,15 +229,11 @@ static int set_request_line(struct wsgi_environ *self, const struct request *req
                : 0;
 }
 
-static bool same_peer(const struct peer *a, const struct peer *b) {
-    return a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
-}
-
 /* The peer's address and port as text, from its last request if it is there still. NULL with an
  * exception. */
 static const struct wsgi_peer *find_peer(struct wsgi_environ *self, const struct peer *peer) {
-    struct wsgi_peer *slot = &self->peers[(peer->port ^ peer->port >> 8) % WSGI_PEERS];
-    if (slot->port && same_peer(&slot->peer, peer)) {
+    struct wsgi_peer *slot = &self->peers[peer_hash(peer) % WSGI_PEERS];
+    if (slot->port && peer_equal(&slot->peer, peer)) {
         return slot;
     }
     char ip[PEER_TEXT];

@@ -60,3 +60,41 @@ TEST(unix_and_what_is_too_short) {
     CHECK_INT(peer.family, PEER_UNIX);
     CHECK_INT(peer.port, 0);
 }
+
+TEST(from_bytes) {
+    static const uint8_t mapped[16] = {[10] = 0xFF, 0xFF, 192, 0, 2, 17};
+    static const uint8_t v4[4] = {192, 0, 2, 17};
+    struct peer a;
+    struct peer b;
+    peer_from_ip(&a, PEER_IPV6, mapped, 9);
+    peer_from_ip(&b, PEER_IPV4, v4, 9);
+    CHECK(peer_equal(&a, &b));
+    CHECK_INT(peer_hash(&a), peer_hash(&b));
+    check_text(&a, "192.0.2.17");
+    b.port = 10;
+    CHECK(!peer_equal(&a, &b));
+    peer_from_ip(&b, PEER_UNIX, v4, 0);
+    CHECK_INT(b.family, PEER_UNIX);
+    check_text(&b, "");
+}
+
+/* Neither many ports of one address nor many addresses without a port fall together. */
+TEST(hashes_are_spread) {
+    bool by_port[256] = {false};
+    bool by_ip[256] = {false};
+    unsigned ports = 0;
+    unsigned ips = 0;
+    for (unsigned i = 0; i < 256; i++) {
+        uint8_t one[4] = {127, 0, 0, 1};
+        uint8_t many[4] = {10, 0, (uint8_t)(i / 16), (uint8_t)(i * 7)};
+        struct peer peer;
+        peer_from_ip(&peer, PEER_IPV4, one, (uint16_t)(40000 + 2 * i));
+        ports += !by_port[peer_hash(&peer) % 256];
+        by_port[peer_hash(&peer) % 256] = true;
+        peer_from_ip(&peer, PEER_IPV4, many, 0);
+        ips += !by_ip[peer_hash(&peer) % 256];
+        by_ip[peer_hash(&peer) % 256] = true;
+    }
+    CHECK(ports > 100);
+    CHECK(ips > 100);
+}
