@@ -26,6 +26,9 @@
     X(CLOSE_TLS_TIMEOUT, "no TLS handshake within --timeout-handshake", false)                     \
     X(CLOSE_TLS_PLAIN, "HTTP without TLS, where TLS is spoken", false)                             \
     X(CLOSE_TLS_CUT, "the peer ended without TLS's close_notify", true)                            \
+    X(CLOSE_PREFACE, "no header of the PROXY protocol", false)                                     \
+    X(CLOSE_PREFACE_TIMEOUT, "no header of the PROXY protocol within --timeout-headers", false)    \
+    X(CLOSE_PREFACE_PEER, "a peer that --proxy-allow-from does not name", false)                   \
     X(CLOSE_NOMEM, "out of memory", true)                                                          \
     X(CLOSE_SYSTEM, "the operating system refused", true)
 

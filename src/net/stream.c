@@ -33,7 +33,7 @@ void stream_shutdown(struct stream *stream) {
 }
 
 void stream_finish(struct stream *stream, enum close_why why) {
-    stream->finish = why;
+    stream->finish = (uint8_t)why;
     stream_shutdown(stream);
 }
 

@@ -29,6 +29,7 @@
 
 enum { STREAM_LOW_WATER = 64 * 1024 };
 
+struct preface;
 struct stream;
 
 /* What the user of a stream is told. */
@@ -56,17 +57,20 @@ struct stream_ops {
 struct stream {
     /* read-only for the user */
     struct loop *loop;
-    void *user;         /* the user's; set by it */
+    void *user;        /* the user's; set by it */
+    struct chain out;  /* output not taken by the peer's socket yet */
+    uint64_t progress; /* ms: when output last moved, or was last empty */
+    /* What a proxy says before its bytes (net/preface.h); NULL: nothing is to come.
+     * [borrows until closed has returned] */
+    const struct preface *preface;
     enum close_why why; /* CLOSE_NONE while open */
-    struct chain out;   /* output not taken by the peer's socket yet */
-    uint64_t progress;  /* ms: when output last moved, or was last empty */
     /* private to net/ */
+    uint8_t finish; /* enum close_why: both directions end with `out`; CLOSE_NONE: only ours */
+    bool shut;      /* our direction ends with what is in `out` */
+    bool want_drained;
     const struct stream_ops *ops;
     const struct stream_events *events;
     struct flushable flushable;
-    bool want_drained;
-    bool shut;             /* our direction ends with what is in `out` */
-    enum close_why finish; /* then both do; CLOSE_NONE: only ours */
 };
 
 /* Events `read` and `eof` come until read_stop; a stream starts stopped. */

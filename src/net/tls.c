@@ -151,6 +151,7 @@ static struct stream *open_stream(struct transport *transport, struct loop *loop
         slab_give(&home->streams, self);
         return NULL;
     }
+    self->stream.preface = self->pipe.below->preface;
     tls_context_hold(self->context);
     list_init(&self->link);
     readable_init(&self->again, on_again);
