@@ -170,6 +170,11 @@ class Worker:
         :data:`freastal.board.SIZE` bytes, shared with whoever watches; ``None``: nowhere.
     :param tls: speak TLS, with this; ``None``: speak without.
     :param ticket_keys: what session tickets are sealed with, 80 bytes each, the newest last.
+    :param forwarded_allow_ips: peers whose fields are believed, where ``proxy_headers`` is on:
+        addresses, networks, ``unix``, ``*``.
+    :param forwarded_kind: which fields: ``"auto"``, ``"x-forwarded"`` or ``"forwarded"``.
+    :param proxy_allow_from: likewise, peers who may connect where ``proxy_protocol`` is on.
+    :param health_path: the path that is answered without the application; empty for none.
     :param wakeup_fd: WSGI without ``loop``: a descriptor that becomes readable when a signal has
         come (the other end of :func:`signal.set_wakeup_fd`); -1 for none. Its bytes are dropped.
     :param access_log_fd: where access log lines are written in batches; -1 for none.
@@ -195,6 +200,10 @@ class Worker:
         board: Buffer | None = None,
         tls: TlsContext | None = None,
         ticket_keys: Sequence[bytes] = (),
+        forwarded_allow_ips: Sequence[str] = (),
+        forwarded_kind: str = "auto",
+        proxy_allow_from: Sequence[str] = (),
+        health_path: str = "",
         wakeup_fd: int = -1,
         access_log_fd: int = -1,
         multiprocess: bool = False,

@@ -41,8 +41,8 @@ class Service:
 
     :param app: an ASGI 3 application.
     :param config: of it, the options of the core, ``lifespan``, ``root_path`` and ``access_log``.
-    :param core: more keywords of ``_core.Worker``: see :func:`freastal.tls.core_options`, and
-        ``board``.
+    :param core: more keywords of ``_core.Worker``: see :func:`freastal.tls.core_options`,
+        :func:`freastal.proxies.core_options`, and ``board``.
     """
 
     def __init__(self, app: Callable[..., Any], config: Config, core: Mapping[str, Any]) -> None:

@@ -92,6 +92,13 @@ class Config:
     client_verify: str
     tls_kernel: bool
     limit_handshakes: int
+    proxy_headers: bool
+    forwarded_allow_ips: tuple[str, ...]
+    forwarded_kind: str
+    forwarded_host: bool
+    proxy_protocol: bool
+    proxy_allow_from: tuple[str, ...]
+    health_path: str
     limit_request_line: int
     limit_request_head: int
     limit_request_fields: int

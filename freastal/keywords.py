@@ -38,6 +38,13 @@ class ServerKeywords(TypedDict, total=False):
     tls_kernel: bool | None
     limit_handshakes: int | None
     timeout_handshake: float | None
+    proxy_headers: bool | None
+    forwarded_allow_ips: str | Sequence[str] | None
+    forwarded_kind: str | None
+    forwarded_host: bool | None
+    proxy_protocol: bool | None
+    proxy_allow_from: str | Sequence[str] | None
+    health_path: str | None
     limit_request_line: int | None
     limit_request_head: int | None
     limit_request_fields: int | None

@@ -7,6 +7,7 @@ is a row in :data:`GROUPS` and a field of :class:`freastal.config.Config`.
 from __future__ import annotations
 
 import enum
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,11 +35,13 @@ class Kind(enum.Enum):
     PATH = enum.auto()  # the beginning of a URL's path; without its slash at the end
     ADDRESSES = enum.auto()  # a tuple of addresses; repeated on the command line
     TEXTS = enum.auto()  # a tuple of texts; likewise
+    PEERS = enum.auto()  # a tuple of addresses and networks, "unix" and "*"; by commas everywhere
+    TARGET = enum.auto()  # the path of a request, exactly
 
     @property
     def repeats(self) -> bool:
         """Whether it is a tuple: repeated on the command line, by commas in the environment."""
-        return self in (Kind.ADDRESSES, Kind.TEXTS)
+        return self in (Kind.ADDRESSES, Kind.TEXTS, Kind.PEERS)
 
 
 NUMBERS = {
@@ -47,6 +50,9 @@ NUMBERS = {
     Kind.MODE: re.compile(r"[0-7]+"),
 }
 """How numbers are written: Python alone would take 1_0, +1 and the digits of every script."""
+
+TARGET = re.compile(r"/[!\"$->@-~]*")
+"""The path of a request target: visible ASCII without its two marks."""
 
 SWITCH_WORDS = {"1": True, "true": True, "yes": True, "on": True} | {
     "0": False,
@@ -110,6 +116,8 @@ class Option:
             Kind.PATH: "a path that begins with /, without control characters",
             Kind.ADDRESSES: FORMS,
             Kind.TEXTS: "texts that are not empty, without control characters",
+            Kind.PEERS: "addresses and networks by commas, as 10.0.0.0/8, unix, or * for all",
+            Kind.TARGET: "a path that begins with /, printable ASCII without ? and #",
         }[self.kind]
 
     def text_of(self, value: Any) -> str:
@@ -164,6 +172,10 @@ class Option:
             if not isinstance(value, str) or not value.startswith("/") or has_control(value):
                 self._refuse(shown, where)
             return value.rstrip("/")
+        if self.kind is Kind.TARGET:
+            if not isinstance(value, str) or not TARGET.fullmatch(value):
+                self._refuse(shown, where)
+            return value
         if self.kind.repeats:
             return self._check_each(value, where)
         number = int | float if self.kind is Kind.SECONDS else int
@@ -177,8 +189,30 @@ class Option:
         texts = [value] if isinstance(value, str) else value
         if not isinstance(texts, Sequence) or isinstance(texts, bytes) or not texts:
             self._refuse(value, where)
+        if self.kind is Kind.PEERS:
+            words = [word for text in texts for word in self._text(text, where).split(",")]
+            return tuple(self._peer(word.strip(), where) for word in words)
         read = self._address if self.kind is Kind.ADDRESSES else self._text
         return tuple(read(text, where) for text in texts)
+
+    def _peer(self, text: str, where: str) -> str:
+        """One word of :data:`Kind.PEERS`, as the core reads it (``src/net/trust.h``)."""
+        if text in ("*", "unix"):
+            return text
+        address, slash, bits = text.partition("/")
+        try:
+            base = ipaddress.ip_address(address)
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            self._refuse(text, where)
+        if "%" in address or (slash and bits != str(network.prefixlen)):
+            self._refuse(text, where)  # a zone; a mask in place of a length
+        if base != network.network_address:
+            raise ConfigError(
+                f"wrong value for {where}: {text!r} (allowed: the network {network}, or the "
+                f"address {address})"
+            )
+        return text
 
     def _text(self, text: Any, where: str) -> str:
         if not isinstance(text, str) or not text or has_control(text):
@@ -520,6 +554,66 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "TLS handshakes of a worker at once; others wait their turn",
         ),
         _seconds("timeout_handshake", 10, "from accepting to the end of the handshake; 0: off"),
+    ),
+    "Behind a proxy": (
+        Option(
+            "proxy_headers",
+            Kind.SWITCH,
+            False,
+            "believe the Forwarded or X-Forwarded-For and -Proto fields of --forwarded-allow-ips "
+            "about the client's address and the scheme",
+            maximum=1,
+            core=True,
+        ),
+        Option(
+            "forwarded_allow_ips",
+            Kind.PEERS,
+            ("127.0.0.1", "::1", "unix"),
+            "proxies whose fields are believed",
+            other_variables=("FORWARDED_ALLOW_IPS",),
+            metavar="LIST",
+        ),
+        Option(
+            "forwarded_kind",
+            Kind.TEXT,
+            "auto",
+            "which fields the proxies set: x-forwarded, forwarded (RFC 7239), or auto to take "
+            "those that are there and refuse a request with both",
+            choices=("auto", "x-forwarded", "forwarded"),
+            metavar="KIND",
+        ),
+        Option(
+            "forwarded_host",
+            Kind.SWITCH,
+            False,
+            "believe X-Forwarded-Host and -Port, or the host of Forwarded, too: only where the "
+            "proxy sets or removes them, for many pass on what the client sends",
+            maximum=1,
+            core=True,
+        ),
+        Option(
+            "proxy_protocol",
+            Kind.SWITCH,
+            False,
+            "each connection begins with a header of the PROXY protocol, version 1 or 2",
+            maximum=1,
+            core=True,
+        ),
+        Option(
+            "proxy_allow_from",
+            Kind.PEERS,
+            ("127.0.0.1", "::1", "unix"),
+            "proxies who may connect with --proxy-protocol; others are turned away",
+            metavar="LIST",
+        ),
+        Option(
+            "health_path",
+            Kind.TARGET,
+            "",
+            "answer requests for this path without the application: 200 while serving, 503 while "
+            "stopping",
+            metavar="PATH",
+        ),
     ),
     "Limits": (
         _limit("limit_request_line", 8192, 64, 2**20, "bytes of a request line, else status 414"),

@@ -17,7 +17,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from freastal import config, loader, tls
+from freastal import config, loader, proxies, tls
 from freastal.addresses import Address, TcpAddress, UnixAddress
 from freastal.asgi_service import Service
 from freastal.sockets import Listeners
@@ -125,7 +125,11 @@ class Server:
             raise RuntimeError("a Server serves once: make another")
         self._loop = asyncio.get_running_loop()
         keys = (os.urandom(TICKET_KEY_BYTES),)
-        self._service = Service(self._load(), self._config, tls.core_options(self._config, keys))
+        options = {
+            **proxies.core_options(self._config),
+            **tls.core_options(self._config, keys),
+        }
+        self._service = Service(self._load(), self._config, options)
         sockets = self._listen() if self._given is None else self._take(self._given)
         try:
             if not self._should_exit and await self._service.start(sockets):

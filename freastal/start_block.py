@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from freastal import __version__, loader
+from freastal import __version__, loader, proxies
 from freastal.addresses import Address
 from freastal.config import Config
 
@@ -20,7 +20,7 @@ def start_block(
     addresses: Sequence[Address],
     workers: int,
 ) -> list[str]:
-    """The lines: version, application, addresses as URLs, size."""
+    """The lines: version, application, addresses as URLs, trusted proxies, size."""
     size = count(workers, "worker")
     if interface == "wsgi":
         size += f" × {count(config.threads, 'thread')}"
@@ -29,6 +29,7 @@ def start_block(
     return [
         f"freastal {__version__}: {loader.describe(app)} ({interface})",
         *(f"  {address.url(config.secure)}" for address in addresses),
+        *(f"  {line}" for line in proxies.summary(config)),
         f"  {size}, pid {os.getpid()}",
     ]
 

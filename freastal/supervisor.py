@@ -48,7 +48,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from freastal import logs, watch, worker
+from freastal import logs, proxies, watch, worker
 from freastal.board import Board
 from freastal.config import Config
 from freastal.reloader import watch_program
@@ -372,6 +372,8 @@ class Supervisor:
             self._announce(report.interface)
             for flag in self._config.idle_options(report.interface):
                 logger.warning("%s means nothing to %s", flag, report.interface.upper())
+            for flag, other in proxies.idle_options(self._config):
+                logger.warning("%s means nothing without %s", flag, other)
 
     def _announce(self, interface: str) -> None:
         if logger.isEnabledFor(logging.INFO):

@@ -219,12 +219,13 @@ class _Process:
         return Report(interface=interface)
 
     def _make_serving(self, app: Callable[..., Any], interface: str) -> Serving:
-        from freastal import tls
+        from freastal import proxies, tls
 
         config = self._job.config
         shares = config.shares_sockets(interface)
         sockets = self._job.all_sockets if shares else self._job.sockets
         options = {
+            **proxies.core_options(config),
             **tls.core_options(config, self._job.ticket_keys),
             "board": self._job.board.memory,
             "shared": shares or self._job.common,

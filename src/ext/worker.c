@@ -103,11 +103,14 @@ static void on_over(struct resident *resident) {
 /* [borrows until close_transport] NULL with an exception. */
 static struct transport *open_transport(struct worker *self, const struct worker_args *args) {
     transport_uv_init(&self->sockets, KEEP_STREAMS);
-    if (!args->tls) {
-        return &self->sockets.transport;
+    if (worker_proxies_init(&self->proxies, args, &self->server) < 0) {
+        return NULL;
     }
-    self->tls = worker_tls_new(&self->server, &self->sockets.transport, args->tls,
-                               args->ticket_keys, &args->options);
+    struct transport *below = worker_proxies_transport(&self->proxies, &self->sockets.transport);
+    if (!args->tls) {
+        return below;
+    }
+    self->tls = worker_tls_new(&self->server, below, args->tls, args->ticket_keys, &args->options);
     return self->tls ? worker_tls_transport(self->tls) : NULL;
 }
 
@@ -115,6 +118,7 @@ static void close_transport(struct worker *self) {
     worker_tls_free(self->tls);
     self->tls = NULL;
     self->server.transport = &self->sockets.transport; /* which is counted as long as self lives */
+    worker_proxies_release(&self->proxies);
     transport_uv_release(&self->sockets);
 }
 
@@ -124,6 +128,7 @@ static int listen_on(struct worker *self, const struct worker_args *args) {
     struct server_place place = {.loop = &self->loop->loop,
                                  .transport = open_transport(self, args),
                                  .gateway = self->kind->gateway(self),
+                                 .health = &self->proxies.health.gateway,
                                  .log = {on_log_waits, self}};
     int *fds = place.transport ? worker_args_sockets(args, &count) : NULL;
     if (!fds) {
@@ -131,6 +136,7 @@ static int listen_on(struct worker *self, const struct worker_args *args) {
         return -1;
     }
     options_to_server(&args->options, &config);
+    worker_proxies_config(&self->proxies, &config);
     config.access_log_fd = args->access_log_fd;
     config.shared = args->shared;
     int err = server_init(&self->server, &place, &config, fds, (uint32_t)count);
@@ -521,8 +527,9 @@ static PyMethodDef worker_methods[] = {
 static PyType_Slot worker_slots[] = {
     {Py_tp_doc,
      PyDoc_STR("Worker(app, sockets, *, interface='wsgi', loop=None, tasks=None, state=None, "
-               "root_path='', stopped=None, board=None, tls=None, ticket_keys=(), wakeup_fd=-1, "
-               "access_log_fd=-1, multiprocess=False, shared=False, "
+               "root_path='', stopped=None, board=None, tls=None, ticket_keys=(), "
+               "forwarded_allow_ips=(), forwarded_kind='auto', proxy_allow_from=(), "
+               "health_path='', wakeup_fd=-1, access_log_fd=-1, multiprocess=False, shared=False, "
                "**options)\n--\n\nWhat one loop serves.")},
     {Py_tp_new, worker_new},
     {Py_tp_init, worker_init},

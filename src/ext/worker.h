@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "ext/loop.h"
+#include "ext/proxies.h"
 #include "ext/state.h"
 #include "ext/tasks.h"
 #include "ext/tls.h"
@@ -58,7 +59,8 @@ struct worker {
     bool owns_loop;
     struct resident resident;
     struct transport_uv sockets;
-    struct worker_tls *tls; /* over them; NULL: none */
+    struct worker_proxies proxies; /* over them, where the PROXY protocol is spoken */
+    struct worker_tls *tls;        /* over these; NULL: none */
     struct server server;
     const struct worker_gateway *kind;
     union {

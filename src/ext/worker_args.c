@@ -97,6 +97,15 @@ static int take_tls(PyObject *rest, const struct state *state, struct worker_arg
     return failed < 0 || take(rest, "ticket_keys", &read->ticket_keys) < 0 ? -1 : 0;
 }
 
+static int take_proxies(PyObject *rest, struct worker_args *read) {
+    return take(rest, "forwarded_allow_ips", &read->forwarded_allow_ips) < 0 ||
+                   take(rest, "proxy_allow_from", &read->proxy_allow_from) < 0 ||
+                   take_text(rest, "forwarded_kind", &read->forwarded_kind) < 0 ||
+                   take_text(rest, "health_path", &read->health_path) < 0
+               ? -1
+               : 0;
+}
+
 static int take_all(struct worker_args *read, const struct state *state, PyObject *rest) {
     PyObject *loop;
     if (take_text(rest, "interface", &read->interface) < 0 ||
@@ -108,7 +117,7 @@ static int take_all(struct worker_args *read, const struct state *state, PyObjec
         take_text(rest, "root_path", &read->root_path) < 0 ||
         take_descriptor(rest, "wakeup_fd", &read->wakeup_fd) < 0 ||
         take_descriptor(rest, "access_log_fd", &read->access_log_fd) < 0 ||
-        take_tls(rest, state, read) < 0 ||
+        take_tls(rest, state, read) < 0 || take_proxies(rest, read) < 0 ||
         take_bool(rest, "multiprocess", &read->multiprocess) < 0 ||
         take_bool(rest, "shared", &read->shared) < 0) {
         return -1;
@@ -119,8 +128,12 @@ static int take_all(struct worker_args *read, const struct state *state, PyObjec
 
 int worker_args_read(struct worker_args *read, const struct state *state, PyObject *args,
                      PyObject *kwargs) {
-    *read = (struct worker_args){
-        .interface = "wsgi", .root_path = "", .wakeup_fd = -1, .access_log_fd = -1};
+    *read = (struct worker_args){.interface = "wsgi",
+                                 .root_path = "",
+                                 .forwarded_kind = "auto",
+                                 .health_path = "",
+                                 .wakeup_fd = -1,
+                                 .access_log_fd = -1};
     if (!PyArg_ParseTuple(args, "OO:Worker", &read->app, &read->sockets)) {
         return -1;
     }

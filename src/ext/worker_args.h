@@ -18,9 +18,13 @@ struct worker_args {
     PyObject *tasks;
     PyObject *state;
     PyObject *stopped;
-    PyObject *tls;         /* a TlsContext */
-    PyObject *ticket_keys; /* a sequence */
-    PyObject *board;       /* a writable buffer */
+    PyObject *tls;                 /* a TlsContext */
+    PyObject *ticket_keys;         /* a sequence */
+    PyObject *board;               /* a writable buffer */
+    PyObject *forwarded_allow_ips; /* sequences */
+    PyObject *proxy_allow_from;
+    const char *forwarded_kind;
+    const char *health_path;
     const char *root_path;
     int wakeup_fd; /* -1: none */
     int access_log_fd;

@@ -34,10 +34,10 @@ static void refuse_handshake(struct exchange *exchange, const struct request *re
                                  .field_count = status == 426 ? 2 : 1,
                                  .content_length = (int64_t)text.len};
     char ip[PEER_TEXT];
-    (void)peer_ip_text(request->peer, ip);
+    const struct peer *client = &request->origin->client;
+    (void)peer_ip_text(client, ip);
     py_log(own(exchange)->logger, "warning", "refused a WebSocket of %s:%d with %d: %s",
-           request->peer->family == PEER_UNIX ? "unix" : ip, (int)request->peer->port, status,
-           err_text(err));
+           client->family == PEER_UNIX ? "unix" : ip, (int)client->port, status, err_text(err));
     exchange_answer(exchange, &head, text);
 }
 

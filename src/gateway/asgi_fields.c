@@ -84,6 +84,20 @@ static PyObject *known_pair(struct asgi_fields *fields, enum header_id id, struc
     return Py_NewRef(*slot);
 }
 
+/* Has the application another host than its Host field says? */
+static bool has_other_host(const struct request *request) {
+    return request->rules->form == TARGET_ABSOLUTE || request->origin->renamed;
+}
+
+/* A pair with the host that a trusted proxy has told. [new] NULL with an exception. */
+static PyObject *renamed_pair(const struct asgi_fields *fields, const struct origin *origin) {
+    PyObject *value = bytes_of(origin->host);
+    if (value && origin->port > 0) {
+        PyBytes_ConcatAndDel(&value, PyBytes_FromFormat(":%u", (unsigned)origin->port));
+    }
+    return make_pair(Py_NewRef(fields->names[HEADER_HOST]), value);
+}
+
 /* RFC 9112 section 3.2.2: the target's authority stands above the Host field. */
 static struct slice value_of(const struct request *request, const struct field *field) {
     if (field->id == HEADER_HOST && request->rules->form == TARGET_ABSOLUTE) {
@@ -92,17 +106,25 @@ static struct slice value_of(const struct request *request, const struct field *
     return field_value(field, request->bytes);
 }
 
+/* [new] a pair; NULL with an exception. */
+static PyObject *make_field(struct asgi_fields *fields, const struct request *request,
+                            const struct field *field) {
+    struct slice value = value_of(request, field);
+    if (field->id == HEADER_HOST && request->origin->renamed) {
+        return renamed_pair(fields, request->origin);
+    }
+    if (field->id != HEADER_OTHER) {
+        return known_pair(fields, field->id, value);
+    }
+    return make_pair(make_name(field_name(field, request->bytes)), bytes_of(value));
+}
+
 /* [new] NULL with an exception. */
 static PyObject *make_list(struct asgi_fields *fields, const struct request *request) {
     const struct head *head = request->head;
     PyObject *list = PyList_New(head->field_count);
     for (uint32_t i = 0; list && i < head->field_count; i++) {
-        const struct field *field = &head->fields[i];
-        struct slice value = value_of(request, field);
-        PyObject *pair =
-            field->id != HEADER_OTHER
-                ? known_pair(fields, field->id, value)
-                : make_pair(make_name(field_name(field, request->bytes)), bytes_of(value));
+        PyObject *pair = make_field(fields, request, &head->fields[i]);
         if (!pair) {
             Py_CLEAR(list);
         } else {
@@ -151,7 +173,7 @@ static void keep(struct asgi_block *block, struct slice bytes, PyObject *list) {
 
 PyObject *asgi_fields_make(struct asgi_fields *fields, const struct request *request) {
     struct slice bytes = block_of(request);
-    if (bytes.len == 0 || bytes.len > ASGI_BLOCK_MAX || request->rules->form == TARGET_ABSOLUTE) {
+    if (bytes.len == 0 || bytes.len > ASGI_BLOCK_MAX || has_other_host(request)) {
         return make_list(fields, request);
     }
     uint64_t hash = py_text_hash(bytes);

@@ -17,6 +17,9 @@ enum { PATH_ROOM = 1024 };
 /* Keys that frameworks add to a scope: FastAPI some ten. */
 enum { SPARE_KEYS = 10 };
 
+/* Templates of a listener: behind a proxy, http and https come by one. */
+enum { PLACES = 2 * ASGI_SCOPE_KINDS };
+
 static PyObject *bytes_of(struct slice slice) {
     return PyBytes_FromStringAndSize((const char *)slice.at, (Py_ssize_t)slice.len);
 }
@@ -64,8 +67,7 @@ int asgi_scope_init(struct asgi_scope *self, const struct asgi_words *words, con
     self->state = Py_XNewRef(state);
     self->listeners = listeners;
     py_text_init(&self->texts);
-    self->templates =
-        PyMem_Calloc((size_t)listeners * ASGI_SCOPE_KINDS + 1, sizeof(*self->templates));
+    self->templates = PyMem_Calloc((size_t)listeners * PLACES + 1, sizeof(*self->templates));
     if (!self->templates) {
         PyErr_NoMemory();
         return -1;
@@ -96,7 +98,7 @@ static void clear_target(struct asgi_target *target) {
 }
 
 void asgi_scope_release(struct asgi_scope *self) {
-    for (size_t i = 0; self->templates && i < (size_t)self->listeners * ASGI_SCOPE_KINDS; i++) {
+    for (size_t i = 0; self->templates && i < (size_t)self->listeners * PLACES; i++) {
         Py_CLEAR(self->templates[i].dict);
     }
     PyMem_Free(self->templates);
@@ -148,7 +150,7 @@ static PyObject *make_template(struct asgi_scope *self, enum asgi_scope_kind kin
          put(dict, words->http_version, Py_NewRef(self->http11)) ||
          (kind == ASGI_SCOPE_HTTP && put(dict, words->method, Py_NewRef(Py_None))) ||
          put(dict, words->scheme,
-             PyUnicode_InternFromString(schemes[kind][request->security != NULL])) ||
+             PyUnicode_InternFromString(schemes[kind][request->origin->secure])) ||
          put(dict, words->path, Py_NewRef(Py_None)) ||
          put(dict, words->raw_path, Py_NewRef(Py_None)) ||
          put(dict, words->query_string, Py_NewRef(Py_None)) ||
@@ -173,7 +175,8 @@ static struct asgi_template *template_of(struct asgi_scope *self, enum asgi_scop
                                          const struct request *request) {
     assert(request->listener < self->listeners);
     struct asgi_template *template =
-        &self->templates[request->listener * ASGI_SCOPE_KINDS + (uint32_t)kind];
+        &self->templates[request->listener * PLACES + request->origin->secure * ASGI_SCOPE_KINDS +
+                         (uint32_t)kind];
     if (!template->dict) {
         template->dict = make_template(self, kind, request);
     }
@@ -263,7 +266,7 @@ static int set_target(struct asgi_scope *self, const struct request *request,
 
 static int set_client(struct asgi_scope *self, const struct request *request,
                       struct asgi_template *template) {
-    const struct peer *peer = request->peer;
+    const struct peer *peer = &request->origin->client;
     struct asgi_peer *slot = &self->peers[peer_hash(peer) % ASGI_PEERS];
     if (!slot->client || !peer_equal(&slot->peer, peer)) {
         PyObject *client = make_address(self, peer);
@@ -315,6 +318,18 @@ static PyObject *copy_extensions(struct asgi_scope *self, enum asgi_scope_kind k
     return extensions;
 }
 
+/* The host and port that a trusted proxy has told; an address without its brackets. 0, or -1 with
+ * an exception. */
+static int rename_server(struct asgi_scope *self, const struct origin *origin, PyObject *scope) {
+    int port = origin->port > 0 ? origin->port : origin->secure ? 443 : 80;
+    struct slice host = origin->host;
+    if (host.len > 2 && host.at[0] == '[') {
+        host = slice_of(host.at + 1, host.len - 2);
+    }
+    PyObject *name = py_text_get(&self->texts, host);
+    return put(scope, self->words->server, name ? Py_BuildValue("(Ni)", name, port) : NULL);
+}
+
 PyObject *asgi_scope_make(struct asgi_scope *self, enum asgi_scope_kind kind,
                           const struct request *request) {
     const struct asgi_words *words = self->words;
@@ -331,7 +346,8 @@ PyObject *asgi_scope_make(struct asgi_scope *self, enum asgi_scope_kind kind,
                   put(scope, words->extensions, copy_extensions(self, kind, request)) ||
                   (self->state && put(scope, words->state, PyDict_Copy(self->state))) ||
                   (kind == ASGI_SCOPE_WEBSOCKET &&
-                   put(scope, words->subprotocols, make_subprotocols(request))))) {
+                   put(scope, words->subprotocols, make_subprotocols(request))) ||
+                  (request->origin->renamed && rename_server(self, request->origin, scope)))) {
         Py_CLEAR(scope);
     }
     return scope;

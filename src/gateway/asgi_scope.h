@@ -1,7 +1,7 @@
 /* The scope of a request (ASGI HTTP and WebSocket specifications, "Connection Scope").
  *
- * A template a listener and kind holds every key; it is copied, so that CPython clones one table.
- * Values of the last request stay in it until another one's differ: methods, paths and peers
+ * A template a listener, scheme and kind holds every key; it is copied, so that CPython clones one
+ * table. Values of the last request stay in it until another one's differ: methods, paths and peers
  * repeat. With the GIL, loop thread. */
 #ifndef GATEWAY_ASGI_SCOPE_H
 #define GATEWAY_ASGI_SCOPE_H
@@ -56,7 +56,7 @@ struct asgi_scope {
     PyObject *empty;                        /* bytes */
     PyObject *asgi;                         /* dict, copied for each scope */
     PyObject *extensions[ASGI_SCOPE_KINDS]; /* dicts, copied for each scope */
-    struct asgi_template *templates;        /* one a listener and kind */
+    struct asgi_template *templates;        /* one a listener, scheme and kind */
     uint32_t listeners;
     struct asgi_security security;
     struct asgi_fields fields;

@@ -13,6 +13,9 @@
 
 enum { NAME_ROOM = 256, PATH_ROOM = 1024 };
 
+/* http and https: behind a proxy, both come by one listener. */
+enum { SCHEMES = 2 };
+
 static_assert(HEADER_COUNT <= 64, "the set of header ids seen is one word");
 
 /* --- set-up --- */
@@ -95,7 +98,7 @@ static int put_constants(struct wsgi_environ *self, const struct wsgi_constants 
 int wsgi_environ_init(struct wsgi_environ *self, const struct wsgi_constants *constants,
                       uint32_t listeners) {
     py_text_init(&self->texts);
-    self->templates = PyMem_Calloc(listeners > 0 ? listeners : 1, sizeof(struct wsgi_template));
+    self->templates = PyMem_Calloc((size_t)listeners * SCHEMES + 1, sizeof(struct wsgi_template));
     self->empty = PyUnicode_New(0, 0);
     self->http10 = PyUnicode_InternFromString("HTTP/1.0");
     self->http11 = PyUnicode_InternFromString("HTTP/1.1");
@@ -122,7 +125,7 @@ void wsgi_environ_release(struct wsgi_environ *self) {
         Py_CLEAR(self->peers[i].address);
         Py_CLEAR(self->peers[i].port);
     }
-    for (uint32_t i = 0; i < self->listeners; i++) {
+    for (size_t i = 0; self->templates && i < (size_t)self->listeners * SCHEMES; i++) {
         Py_CLEAR(self->templates[i].dict);
     }
     for (int i = 0; i < WSGI_BLOCKS; i++) {
@@ -161,12 +164,17 @@ static PyObject *make_template(const struct wsgi_environ *self, const struct pee
 
 /* --- each request --- */
 
-/* The template of the request's listener. NULL with an exception. */
+/* Which template is the request's. */
+static uint32_t place_of(const struct request *request) {
+    return request->listener * SCHEMES + request->origin->secure;
+}
+
+/* The template of the request's listener and scheme. NULL with an exception. */
 static struct wsgi_template *template_of(struct wsgi_environ *self, const struct request *request) {
     assert(request->listener < self->listeners);
-    struct wsgi_template *template = &self->templates[request->listener];
+    struct wsgi_template *template = &self->templates[place_of(request)];
     if (!template->dict) {
-        template->dict = make_template(self, request->local, request->security != NULL);
+        template->dict = make_template(self, request->local, request->origin->secure);
     }
     return template->dict ? template : NULL;
 }
@@ -255,7 +263,7 @@ static const struct wsgi_peer *find_peer(struct wsgi_environ *self, const struct
 
 static int set_peer(struct wsgi_environ *self, const struct request *request,
                     struct wsgi_template *template) {
-    const struct wsgi_peer *peer = find_peer(self, request->peer);
+    const struct wsgi_peer *peer = find_peer(self, &request->origin->client);
     return !peer ||
                    set(template, self->keys.remote_addr, &template->address,
                        Py_NewRef(peer->address)) ||
@@ -376,7 +384,7 @@ static struct slice block_of(const struct request *request) {
 
 /* Makes `dict`, a copy of `from` with the fields in `bytes` put into it, a template for more
  * such requests. 0, or -1 with an exception. */
-static int keep_block(struct wsgi_block *block, struct slice bytes, uint32_t listener,
+static int keep_block(struct wsgi_block *block, struct slice bytes, uint32_t place,
                       const struct wsgi_template *from, PyObject *dict) {
     PyObject *old = block->template.dict;
     PyObject *copy = PyDict_Copy(dict);
@@ -394,12 +402,12 @@ static int keep_block(struct wsgi_block *block, struct slice bytes, uint32_t lis
     }
     memcpy(block->bytes, bytes.at, bytes.len);
     block->len = bytes.len;
-    block->listener = listener;
+    block->place = place;
     return 0;
 }
 
-static bool same_block(const struct wsgi_block *block, struct slice bytes, uint32_t listener) {
-    return block->bytes && block->listener == listener &&
+static bool same_block(const struct wsgi_block *block, struct slice bytes, uint32_t place) {
+    return block->bytes && block->place == place &&
            slice_equal(slice_of(block->bytes, block->len), bytes);
 }
 
@@ -411,7 +419,7 @@ static PyObject *make(struct wsgi_environ *self, const struct request *request,
     uint64_t hash = short_enough ? py_text_hash(bytes) : 0;
     struct wsgi_block *block = &self->blocks[hash % WSGI_BLOCKS];
     bool again = short_enough && block->hash == hash;
-    bool known = again && same_block(block, bytes, request->listener);
+    bool known = again && same_block(block, bytes, place_of(request));
     struct wsgi_template *template = known ? &block->template : template_of(self, request);
     if (!template || set_request_line(self, request, template, out) ||
         set_peer(self, request, template)) {
@@ -421,13 +429,29 @@ static PyObject *make(struct wsgi_environ *self, const struct request *request,
     if (dict && !known && put_fields(self, request, dict)) {
         Py_CLEAR(dict);
     }
-    if (dict && again && !known && keep_block(block, bytes, request->listener, template, dict)) {
+    if (dict && again && !known && keep_block(block, bytes, place_of(request), template, dict)) {
         Py_CLEAR(dict);
     }
     if (short_enough) {
         block->hash = hash;
     }
     return dict;
+}
+
+/* The host and port that a trusted proxy has told, as werkzeug's ProxyFix puts them. 0, or -1 with
+ * an exception. */
+static int rename_host(struct wsgi_environ *self, const struct origin *origin, PyObject *environ) {
+    unsigned port = origin->port > 0 ? origin->port : origin->secure ? 443 : 80;
+    PyObject *name = py_text_get(&self->texts, origin->host);
+    PyObject *host = NULL;
+    if (name) {
+        host = origin->port > 0 ? PyUnicode_FromFormat("%U:%u", name, port) : Py_NewRef(name);
+    }
+    return put(environ, self->keys.server_name, name) ||
+                   put(environ, self->headers[HEADER_HOST], host) ||
+                   put(environ, self->keys.server_port, PyUnicode_FromFormat("%u", port))
+               ? -1
+               : 0;
 }
 
 int wsgi_environ_make(struct wsgi_environ *self, const struct request *request,
@@ -438,6 +462,10 @@ int wsgi_environ_make(struct wsgi_environ *self, const struct request *request,
     if (out->environ && request->rules->form == TARGET_ABSOLUTE &&
         put(out->environ, self->headers[HEADER_HOST],
             py_text_get(&self->texts, request->rules->authority))) {
+        Py_CLEAR(out->environ);
+    }
+    if (out->environ && request->origin->renamed &&
+        rename_host(self, request->origin, out->environ)) {
         Py_CLEAR(out->environ);
     }
     if (out->environ && request->security &&

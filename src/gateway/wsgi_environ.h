@@ -1,9 +1,9 @@
 /* The environ of a request (PEP 3333 "environ Variables").
  *
- * One template a listener holds every key that each request has; it is copied, so that CPython
- * clones one table, and then overwritten. Clients repeat their fields from request to request:
- * a block of fields that comes a second time gets a template of its own, with the fields in it
- * (bench/instructions.py: a browser's head costs a third). With the GIL, loop thread. */
+ * One template a listener and scheme holds every key that each request has; it is copied, so that
+ * CPython clones one table, and then overwritten. Clients repeat their fields from request to
+ * request: a block of fields that comes a second time gets a template of its own, with the fields
+ * in it (bench/instructions.py: a browser's head costs a third). With the GIL, loop thread. */
 #ifndef GATEWAY_WSGI_ENVIRON_H
 #define GATEWAY_WSGI_ENVIRON_H
 
@@ -84,7 +84,7 @@ enum { WSGI_BLOCKS = 64, WSGI_BLOCK_MAX = 2048 };
 struct wsgi_block {
     uint64_t hash; /* of the last block that came here; 0: none has */
     size_t len;
-    uint32_t listener;
+    uint32_t place; /* of the template that it began as, see place_of() */
     uint8_t *bytes; /* NULL: no template yet */
     struct wsgi_template template;
 };
@@ -99,7 +99,7 @@ struct wsgi_environ {
     PyObject *http11;
     PyObject *empty;
     PyObject *constants;             /* the template less what a listener adds */
-    struct wsgi_template *templates; /* one a listener */
+    struct wsgi_template *templates; /* one a listener and scheme */
     uint32_t listeners;
     struct wsgi_peer peers[WSGI_PEERS];
     struct wsgi_block blocks[WSGI_BLOCKS];

@@ -32,6 +32,7 @@
 
 #include "base/chain.h"
 #include "base/slice.h"
+#include "http/origin.h"
 #include "http/tunnel.h"
 #include "net/loop.h"
 #include "net/peer.h"
@@ -46,9 +47,9 @@ struct request {
     const struct head *head;
     const uint8_t *bytes; /* what head's offsets count from */
     const struct request_rules *rules;
-    const struct peer *peer;
+    const struct origin *origin;     /* who asks, and for what */
     const struct peer *local;        /* the address of the listener */
-    const struct security *security; /* what protects it; NULL: nothing */
+    const struct security *security; /* what protects the connection; NULL: nothing */
     uint32_t listener; /* its index, in the order in which the server was given them */
 };
 

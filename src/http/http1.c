@@ -79,8 +79,8 @@ static void free_exchange(struct http1_exchange *ex, struct server *server) {
 /* The response's line, once; also of one that was cut. */
 static void log_access(struct http1 *conn, struct http1_exchange *ex) {
     struct access_log *log = &conn->server->access_log;
-    if (log->fd >= 0 && ex->status > 0) {
-        access_log_end(log, &ex->entry, &conn->peer, ex->status, ex->sent);
+    if (log->fd >= 0 && ex->status > 0 && !ex->quiet) {
+        access_log_end(log, &ex->entry, &ex->origin.client, ex->status, ex->sent);
         ex->status = 0;
     }
 }
@@ -210,7 +210,7 @@ static void run(struct runnable *runnable) {
         struct request request = {.head = &ex->head,
                                   .bytes = http1_use(conn, ex->head_len),
                                   .rules = &ex->rules,
-                                  .peer = &conn->peer,
+                                  .origin = &ex->origin,
                                   .local = &server->listeners[conn->listener].local,
                                   .security = stream_security(conn->stream),
                                   .listener = conn->listener};
@@ -348,6 +348,11 @@ static void log_closed(struct server *server, const struct peer *peer,
     case CLOSE_FILE:
         log_end(server, LOG_LEVEL_ERROR, peer, close_why_text(stream->why), NULL);
         break;
+    case CLOSE_PREFACE:
+    case CLOSE_PREFACE_TIMEOUT:
+        log_end(server, LOG_LEVEL_WARNING, peer, close_why_text(stream->why),
+                stream->preface->error ? err_text(stream->preface->error) : NULL);
+        break;
     case CLOSE_TLS_FAILED:
     case CLOSE_TLS_TIMEOUT:
     case CLOSE_TLS_PLAIN:
@@ -369,7 +374,7 @@ static void on_closed(struct stream *stream) {
     buf_give(conn->in);
     conn->in = NULL;
     list_remove(&conn->link);
-    log_closed(server, &conn->peer, stream);
+    log_closed(server, http1_peer(conn), stream);
     loop_bury(stream->loop, &conn->grave, free_conn);
     server_closed(server, stream->why);
 }
@@ -388,6 +393,8 @@ static void expire(struct http1 *conn) {
     case RX_IDLE:
         if (conn->server->state != SERVER_SERVING) {
             http1_finish(conn, CLOSE_STOPPED);
+        } else if (conn->stream->preface && !conn->stream->preface->come) {
+            stream_close(conn->stream, CLOSE_PREFACE_TIMEOUT); /* it is no HTTP yet */
         } else if (conn->fresh) {
             http1_refuse(conn, ERR_HEAD_TIMEOUT);
         } else if (!chain_empty(&conn->stream->out)) {
@@ -472,7 +479,23 @@ void http1_exchange_init(struct http1_exchange *ex, struct http1 *conn) {
     conn->ex = ex;
 }
 
+/* Only who is trusted may say for whom it connects. */
+static bool is_welcome(struct server *server, const struct peer *peer) {
+    const struct trust *prefaced = server->config.prefaced;
+    if (!prefaced || trust_has(prefaced, peer)) {
+        return true;
+    }
+    server->counters.accepted++;
+    server->counters.closed[CLOSE_PREFACE_PEER]++;
+    log_end(server, LOG_LEVEL_WARNING, peer, close_why_text(CLOSE_PREFACE_PEER), NULL);
+    return false;
+}
+
 void http1_open(struct server *server, int fd, const struct peer *peer, uint32_t listener) {
+    if (!is_welcome(server, peer)) {
+        close(fd);
+        return;
+    }
     struct http1 *conn = slab_take(&server->conn_slab);
     if (!conn) {
         close(fd);

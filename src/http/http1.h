@@ -32,6 +32,7 @@
 #include "http/access_log.h"
 #include "http/exchange.h"
 #include "http/server.h"
+#include "net/preface.h"
 #include "net/stream.h"
 #include "wire/chunk.h"
 
@@ -59,11 +60,13 @@ struct http1_exchange {
     bool want_body;
     bool want_drained;
     bool want_abort;
+    bool quiet;        /* not for the access log */
     bool continue_due; /* the peer waits for 100 Continue (RFC 9110 section 10.1.1) */
     /* request */
     struct head head;
     size_t head_len;
     struct request_rules rules;
+    struct origin origin;
     struct chunk_decoder chunks;
     uint64_t body_left; /* of a Content-Length */
     uint64_t body_seen;
@@ -98,8 +101,14 @@ struct http1 {
     bool tunnel_drains;    /* the tunnel is owed a `drained` */
     struct tunnel *tunnel; /* from the upgrade to `closed`; or NULL */
     uint32_t listener;
-    struct peer peer;
+    struct peer peer; /* of the socket; of a tunnel, the client */
 };
+
+/* Whom a preface names, else the socket's peer. [borrows until the stream is closed] */
+static inline const struct peer *http1_peer(const struct http1 *conn) {
+    const struct preface *preface = conn->stream->preface;
+    return preface && preface->come && preface->named ? &preface->client : &conn->peer;
+}
 
 #define HTTP1_NEVER UINT64_MAX
 

@@ -190,6 +190,27 @@ bool http1_drain(struct http1 *conn) {
     return body_over(ex);
 }
 
+/* Who asks. 0 or a negative error. */
+static int find_origin(struct http1 *conn, const uint8_t *bytes) {
+    struct http1_exchange *ex = conn->ex;
+    const struct origin_rules *rules = conn->server->config.origin;
+    ex->origin = origin_direct(http1_peer(conn), stream_security(conn->stream) != NULL);
+    return rules ? origin_find(rules, &ex->head, bytes, ex->rules.authority, &ex->origin) : 0;
+}
+
+/* Who answers: a question for the server's health is no business of the application, nor of the
+ * access log. */
+static void choose_gateway(struct http1 *conn, const uint8_t *bytes) {
+    struct http1_exchange *ex = conn->ex;
+    const struct server *server = conn->server;
+    if (server->health && slice_equal(ex->rules.path, server->config.health_path)) {
+        ex->exchange.gateway = server->health;
+        ex->quiet = true;
+    } else if (server->access_log.fd >= 0) {
+        access_log_begin(&ex->entry, &ex->head, bytes);
+    }
+}
+
 /* A head is complete: what follows, and is it allowed? 0 or a negative error. */
 static int judge(struct http1 *conn, const uint8_t *bytes) {
     struct http1_exchange *ex = conn->ex;
@@ -200,6 +221,10 @@ static int judge(struct http1 *conn, const uint8_t *bytes) {
     }
     if (limit > 0 && ex->rules.content_length > limit) {
         return ERR_BODY_TOO_LARGE;
+    }
+    err = find_origin(conn, bytes);
+    if (err) {
+        return err;
     }
     ex->body_left = ex->rules.content_length;
     ex->continue_due = ex->rules.expect_continue;
@@ -230,9 +255,7 @@ static void advance_head(struct http1 *conn) {
     ex->head_len = (size_t)used;
     http1_set_rx(conn, body_over(ex) ? RX_DONE : RX_BODY);
     http1_set_tx(conn, TX_WAIT);
-    if (server->access_log.fd >= 0) {
-        access_log_begin(&ex->entry, &ex->head, in.at);
-    }
+    choose_gateway(conn, in.at);
     ex->events = EVENT_START;
     http1_update_reading(conn);
     http1_queue(ex);

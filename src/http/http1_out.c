@@ -265,20 +265,22 @@ void http1_reset(struct exchange *exchange) {
 static void log_refusal(struct http1 *conn, int err, bool mute) {
     char ip[PEER_TEXT];
     char bytes[200];
-    peer_ip_text(&conn->peer, ip);
+    const struct peer *peer =
+        conn->ex && conn->rx != RX_HEAD ? &conn->ex->origin.client : http1_peer(conn);
+    peer_ip_text(peer, ip);
     bytes[0] = '\0';
     if (conn->in) {
         struct slice in = buf_slice(conn->in);
         in.len = in.len < 64 ? in.len : 64;
         log_escape(bytes, sizeof(bytes), in);
     }
-    const char *client = conn->peer.family == PEER_UNIX ? "unix" : ip;
+    const char *client = peer->family == PEER_UNIX ? "unix" : ip;
     if (mute) {
         log_write(&conn->server->log, LOG_LEVEL_WARNING, "cut off %s:%u: %s: \"%s\"", client,
-                  conn->peer.port, err_text(err), bytes);
+                  peer->port, err_text(err), bytes);
     } else {
         log_write(&conn->server->log, LOG_LEVEL_WARNING, "refused %s:%u with %d: %s: \"%s\"",
-                  client, conn->peer.port, err_status(err), err_text(err), bytes);
+                  client, peer->port, err_status(err), err_text(err), bytes);
     }
 }
 

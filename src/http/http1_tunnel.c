@@ -177,6 +177,7 @@ int http1_upgrade(struct exchange *exchange, struct slice protocol,
     ex->over = true;
     tunnel->loop = exchange->loop;
     tunnel->log = &conn->server->log;
+    conn->peer = conn->ex->origin.client;
     tunnel->peer = &conn->peer;
     tunnel->ops = &ops;
     tunnel->carrier = conn;

@@ -28,6 +28,11 @@ struct server_config {
     uint32_t timeout_write;      /* of waiting output without progress */
     int access_log_fd;           /* -1: none. [borrows] */
     bool shared;                 /* other processes accept from the same sockets */
+    /* [borrows all until server_release] */
+    const struct origin_rules *origin; /* whose fields are believed; NULL: nobody's */
+    const struct trust *prefaced;      /* who may connect where connections begin with a preface
+                                          (net/preface.h); NULL: they do not, and all may */
+    struct slice health_path;          /* answered by server_place.health; empty: none */
 };
 
 /* Totals and live objects; one row for each. Live ones are zero when nothing is served. */
@@ -52,6 +57,7 @@ struct server {
     struct loop *loop;
     struct transport *transport;
     struct gateway *gateway;
+    struct gateway *health;
     struct server_config config;
     enum server_state state;
     uint32_t connections; /* open */
@@ -79,6 +85,7 @@ struct server_place {
     struct loop *loop;
     struct transport *transport; /* opens its connections */
     struct gateway *gateway;     /* answers its exchanges */
+    struct gateway *health;      /* … those for config.health_path; NULL: there is none */
     struct log_sink log;
 };
 

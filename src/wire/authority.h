@@ -1,5 +1,5 @@
 /* host [":" port], as a Host field and an absolute target hold it (RFC 9110 section 7.2, RFC
- * 3986 section 3.2). Private to wire; called by http_rules. */
+ * 3986 section 3.2). Called by http_rules, forwarded and http/origin. */
 #ifndef WIRE_AUTHORITY_H
 #define WIRE_AUTHORITY_H
 

@@ -56,6 +56,7 @@
     X(HEADER_X_CSRFTOKEN, "x-csrftoken")                                                           \
     X(HEADER_X_FORWARDED_FOR, "x-forwarded-for")                                                   \
     X(HEADER_X_FORWARDED_HOST, "x-forwarded-host")                                                 \
+    X(HEADER_X_FORWARDED_PORT, "x-forwarded-port")                                                 \
     X(HEADER_X_FORWARDED_PROTO, "x-forwarded-proto")                                               \
     X(HEADER_X_REAL_IP, "x-real-ip")                                                               \
     X(HEADER_X_REQUEST_ID, "x-request-id")                                                         \

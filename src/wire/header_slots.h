@@ -55,6 +55,7 @@
     X(177, HEADER_ORIGIN)                                                                          \
     X(189, HEADER_X_REAL_IP)                                                                       \
     X(192, HEADER_SEC_WEBSOCKET_VERSION)                                                           \
+    X(195, HEADER_X_FORWARDED_PORT)                                                                \
     X(208, HEADER_SEC_WEBSOCKET_PROTOCOL)                                                          \
     X(217, HEADER_SEC_FETCH_MODE)                                                                  \
     X(218, HEADER_TRACEPARENT)                                                                     \

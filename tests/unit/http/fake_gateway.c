@@ -215,7 +215,7 @@ static void on_start(struct exchange *exchange, const struct request *request) {
     exchange->job = job;
     gateway->open = exchange;
     gateway->starts++;
-    MUST(request->peer != NULL && request->local != NULL);
+    MUST(request->origin != NULL && request->local != NULL);
     fake_note(gateway, SLICE("start "));
     fake_note(gateway, head_method(request->head, request->bytes));
     fake_note(gateway, SLICE(" "));
