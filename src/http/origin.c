@@ -121,9 +121,10 @@ static int collect(struct hops *hops, const struct head *head, const uint8_t *by
             continue;
         }
         struct slice rest = field_value(&head->fields[i], bytes);
+        struct hop hop;
         int err;
-        while (forwarded_next(&rest, &hops->last[hops->count % ORIGIN_HOPS], &err)) {
-            hops->count++;
+        while (forwarded_next(&rest, &hop, &err)) {
+            hops->last[hops->count++ % ORIGIN_HOPS] = hop;
         }
         if (err) {
             return err;

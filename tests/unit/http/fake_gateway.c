@@ -216,6 +216,8 @@ static void on_start(struct exchange *exchange, const struct request *request) {
     gateway->open = exchange;
     gateway->starts++;
     MUST(request->origin != NULL && request->local != NULL);
+    gateway->origin = *request->origin;
+    gateway->origin.host = SLICE(""); /* the request ends before */
     fake_note(gateway, SLICE("start "));
     fake_note(gateway, head_method(request->head, request->bytes));
     fake_note(gateway, SLICE(" "));

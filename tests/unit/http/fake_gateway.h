@@ -49,6 +49,7 @@ struct fake_gateway {
     struct exchange *open; /* the last that was started and is not over; else NULL */
     struct fake_job jobs[FAKE_JOBS];
     struct fake_record records[FAKE_RECORDS]; /* of the first of them */
+    struct origin origin;                     /* of the last that was started, less its host */
     unsigned starts;
     unsigned answers; /* responses ended by send_body with `last` */
     unsigned drains;

@@ -3,6 +3,7 @@
 
 #include "http/http1.h"
 #include "must.h"
+#include "wire/proxy_protocol.h"
 
 static void on_hook(void *arg) {
     (void)arg;
@@ -19,6 +20,8 @@ void rig_init(struct rig *rig) {
         .access_log_fd = -1,
     };
     rig->wakes = 0;
+    rig->prefaced = false;
+    rig->health = NULL;
     rig->started = false;
     fake_gateway_init(&rig->gateway);
     fake_peer_init(&rig->peer);
@@ -27,9 +30,13 @@ void rig_init(struct rig *rig) {
 void rig_start(struct rig *rig) {
     MUST(loop_init(&rig->loop, (struct loop_hooks){on_hook, on_hook, NULL}) == 0);
     fake_transport_init(&rig->transport);
+    transport_preface_init(&rig->preface, &rig->transport.transport, proxy_preface_read,
+                           PROXY_HEADER_MAX, 0);
     struct server_place place = {.loop = &rig->loop,
-                                 .transport = &rig->transport.transport,
+                                 .transport = rig->prefaced ? &rig->preface.transport
+                                                            : &rig->transport.transport,
                                  .gateway = &rig->gateway.gateway,
+                                 .health = rig->health,
                                  .log = {on_log, rig}};
     rig->started = server_init(&rig->server, &place, &rig->config, NULL, 0) == 0;
 }
@@ -117,5 +124,6 @@ void rig_end(struct rig *rig) {
     if (rig->started) {
         server_release(&rig->server);
     }
+    transport_preface_release(&rig->preface);
     fake_transport_release(&rig->transport);
 }

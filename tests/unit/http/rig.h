@@ -4,12 +4,16 @@
 
 #include "http/fake_gateway.h"
 #include "http/fakes.h"
+#include "http/proxy_preface.h"
 #include "http/server.h"
 
 struct rig {
     struct server_config config; /* change it before rig_open */
     struct loop loop;
+    bool prefaced; /* connections begin with the PROXY protocol: set it before rig_open */
+    struct gateway *health;
     struct fake_transport transport;
+    struct transport_preface preface;
     struct server server;
     struct fake_gateway gateway;
     struct fake_peer peer;
