@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from freastal import _core, config
+from freastal import _core, config, proxies
 from freastal.addresses import TcpAddress, UnixAddress, parse_address
 from freastal.config import Config, ConfigError, parse_target
 from freastal.options import OPTIONS, Kind, Option
@@ -41,6 +41,12 @@ WRONG_TEXTS = {
         *["a\nb:80", "unix:a\x7fb"],
     ],
     Kind.TEXTS: ["a\nb", "\x1b[2J"],
+    Kind.PEERS: [
+        *["", "localhost", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08"],
+        *["10.0.0.0/255.0.0.0", "[::1]", "::/129", "fe80::1%lo", "127.0.0.1:80", "10.0.0\n.1"],
+        *["1.2.3.04", "all", "unix:", "10.0.0.0/٨", "16909060"],
+    ],
+    Kind.TARGET: ["", "healthz", "/a?b", "/a#b", "/a b", "/é", "/a\n"],
 }
 
 WRONG_VALUES: dict[Kind, list[object]] = {
@@ -52,6 +58,8 @@ WRONG_VALUES: dict[Kind, list[object]] = {
     Kind.PATH: ["", "api", 1, b"/api", "/\0"],
     Kind.ADDRESSES: [[], 80, ["host"], [80], [None], [b"h:1"], "unix:"],
     Kind.TEXTS: ["", [], 1, [""], [1], ["a", "a\0b"], b"a"],
+    Kind.PEERS: ["", [], 1, [1], ["*", "a"], b"*", [b"*"]],
+    Kind.TARGET: ["", "a", 1, b"/a", "/a\0"],
 }
 
 
@@ -91,7 +99,10 @@ class TestTable:
     @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
     def test_defaults_are_allowed_and_survive_being_written(self, row: Option) -> None:
         if row.default in ("", (), None):
-            optional = {"root_path", "client_ca", "tls_ciphers", "tls_ciphersuites", "reuse_port"}
+            optional = {
+                *("root_path", "client_ca", "tls_ciphers", "tls_ciphersuites", "reuse_port"),
+                "health_path",
+            }
             assert row.kind is Kind.TEXTS or row.name in ADDRESS_OPTIONS | optional
         else:
             assert row.check(row.default, "") == row.default
@@ -154,8 +165,10 @@ class TestPrecedence:
             flags = [row.flag, second]
         elif row.kind in (Kind.TEXT, Kind.TEXTS):
             first, flags = "a", [row.flag, "b"]
-        elif row.kind is Kind.PATH:
+        elif row.kind in (Kind.PATH, Kind.TARGET):
             first, flags = "/a", [row.flag, "/b"]
+        elif row.kind is Kind.PEERS:
+            first, flags = "10.0.0.0/8, unix", [row.flag, "*"]
         else:
             first = row.text_of(type(row.default)(row.maximum))
             flags = [row.flag, row.text_of(type(row.default)(row.minimum))]
@@ -307,6 +320,87 @@ class TestTls:
         with pytest.raises(ConfigError) as error:
             combine(arguments)
         assert all(name in one_line(error) for name in names)
+
+
+class TestProxies:
+    def test_lists_are_parted_by_commas_everywhere(self) -> None:
+        words = ("10.0.0.0/8", "::1", "unix")
+        flag = from_command_line("--forwarded-allow-ips", "10.0.0.0/8,::1, unix")
+        repeated = ("--forwarded-allow-ips", "10.0.0.0/8", "--forwarded-allow-ips", "::1,unix")
+        variable = combine([], {"FORWARDED_ALLOW_IPS": "10.0.0.0/8, ::1,unix"})
+        keyword = config.resolve(
+            config.from_keywords({"forwarded_allow_ips": "10.0.0.0/8,::1,unix"})
+        )
+        for found in (flag, from_command_line(*repeated), variable, keyword):
+            assert found.forwarded_allow_ips == words
+
+    @pytest.mark.parametrize("text", [",", "10.0.0.1,", "10.0.0.1,,::1"])
+    def test_an_empty_word_is_wrong(self, text: str) -> None:
+        with pytest.raises(ConfigError, match=r"^wrong value for --proxy-allow-from: '' "):
+            from_command_line("--proxy-allow-from", text)
+
+    def test_a_network_with_an_address_is_told_both(self) -> None:
+        with pytest.raises(ConfigError) as error:
+            from_command_line("--proxy-allow-from", "*,10.0.0.1/8")
+        assert one_line(error) == (
+            "wrong value for --proxy-allow-from: '10.0.0.1/8' (allowed: the network 10.0.0.0/8, "
+            "or the address 10.0.0.1)"
+        )
+
+    def test_every_word_is_one_of_the_core(self) -> None:
+        words = ["*", "unix", "0.0.0.0/0", "::/0", "10.0.0.0/8", "::ffff:10.0.0.0/104", "1.2.3.4"]
+        found = from_command_line("--forwarded-allow-ips", ",".join([*words, "2001:DB8::/33"]))
+        core = proxies.core_options(found)
+        _core.Worker(str, [], proxy_headers=True, **core).close()
+
+    @pytest.mark.parametrize("word", ["", "localhost", "10.0.0.1/8", "10.0.0.0/08", "::1%lo", "é"])
+    def test_the_core_refuses_the_same(self, word: str) -> None:
+        for name in ("forwarded_allow_ips", "proxy_allow_from"):
+            with pytest.raises(ValueError, match=f"^{name} has "):
+                _core.Worker(str, [], **{name: ["::1", word]})  # type: ignore[arg-type]
+
+    def test_other_arguments_of_the_core(self) -> None:
+        with pytest.raises(ValueError, match="allowed is auto, x-forwarded or forwarded"):
+            _core.Worker(str, [], forwarded_kind="both")
+        with pytest.raises(TypeError):
+            _core.Worker(str, [], forwarded_allow_ips=1)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"^proxy_allow_from has b'::1'"):
+            _core.Worker(str, [], proxy_allow_from=[b"::1"])  # type: ignore[list-item]
+
+    @pytest.mark.parametrize(
+        ("arguments", "lines"),
+        [
+            ([], []),
+            (["--forwarded-allow-ips=*"], []),
+            (
+                ["--proxy-headers"],
+                ["trusted proxies: Forwarded or X-Forwarded-* of 127.0.0.1, ::1, unix"],
+            ),
+            (
+                ["--proxy-headers", "--forwarded-kind=forwarded", "--forwarded-host"],
+                ["trusted proxies: Forwarded of 127.0.0.1, ::1, unix, with the host"],
+            ),
+            (
+                [
+                    *("--proxy-headers", "--forwarded-kind=x-forwarded"),
+                    *("--forwarded-allow-ips=*", "--proxy-protocol"),
+                    "--proxy-allow-from=10.0.0.0/8",
+                ],
+                ["trusted proxies: X-Forwarded-* of *; PROXY protocol of 10.0.0.0/8"],
+            ),
+        ],
+    )
+    def test_the_start_says_what_is_trusted(self, arguments: list[str], lines: list[str]) -> None:
+        assert proxies.summary(from_command_line(*arguments)) == lines
+
+    def test_options_without_the_one_they_are_for(self) -> None:
+        found = combine(["--proxy-allow-from=*"], {"FORWARDED_ALLOW_IPS": "*"})
+        assert proxies.idle_options(found) == [
+            ("--forwarded-allow-ips", "--proxy-headers"),
+            ("--proxy-allow-from", "--proxy-protocol"),
+        ]
+        found = combine(["--proxy-headers", "--forwarded-host", "--forwarded-allow-ips=*"])
+        assert proxies.idle_options(found) == []
 
 
 class TestWrongValues:

@@ -26,6 +26,7 @@ TYPES: dict[Kind, Any] = {
     Kind.SWITCH: bool,
     Kind.MODE: int,
     Kind.PATH: str,
+    Kind.TARGET: str,
 }
 
 SCRIPT = f"""
