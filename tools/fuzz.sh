@@ -16,7 +16,7 @@ work="$build/corpus/$name"
 mkdir -p "$work"
 if ! "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="$build/$name-" -print_final_stats=1 \
-    "$work" tests/corpus/valid tests/corpus/invalid tests/corpus/websocket \
+    "$work" tests/corpus/valid tests/corpus/invalid tests/corpus/websocket tests/corpus/proxied \
     >"$build/$name.log" 2>&1; then
     tail -40 "$build/$name.log"
     echo "$name failed; the input is kept as $build/$name-*" >&2
