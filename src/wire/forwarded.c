@@ -219,9 +219,8 @@ bool forwarded_for_last(struct slice *rest, struct node *node, int *err) {
     if (last.len == 0) {
         return false;
     }
-    /* An address of IPv6 mostly stands here without its brackets. */
-    *node = (struct node){.kind = NODE_HIDDEN};
-    if (!read_node_v6(last, node) && !read_node(last, node)) {
+    /* An address of IPv6 mostly stands here without its brackets, and is nothing else. */
+    if (!read_node(last, node) && !read_node_v6(last, node)) {
         *err = ERR_FORWARDED_FOR;
     }
     return *err == 0;
