@@ -30,6 +30,9 @@ static struct rig rig;
 static struct fake_tunnel tunnel;
 static uint8_t filler[70000];
 
+/* Every peer is a proxy that is trusted. */
+static struct origin_rules proxies = {.kind = ORIGIN_AUTO, .host = true};
+
 /* --- oracles --- */
 
 /* Is a complete final response what its exchange sent? */
@@ -267,6 +270,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
         return 0; /* the fakes' memory is bounded */
     }
     if (null_fd < 0) {
+        MUST(trust_add(&proxies.trusted, SLICE("*")) == 0);
         null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     }
     faults_clear();
@@ -279,7 +283,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
         .timeout_keep_alive = 5000,
         .timeout_write = 6000,
         .access_log_fd = len % 2 ? null_fd : -1,
+        .origin = &proxies,
+        .prefaced = &proxies.trusted,
     };
+    rig.prefaced = len % 8 == 0; /* connections begin with the PROXY protocol */
     rig.gateway.when = FAKE_AFTER_BODY;
     fake_tunnel_init(&tunnel, &rig.gateway);
     rig_open(&rig);
