@@ -78,7 +78,7 @@ def build_ours(directory: Path) -> Path:
     program = directory / "wire_probe"
     wire = ("authority", "chunk", "head", "head_dispatch_generic", "head_line", "head_scalar")
     files = [source / "wire" / f"{name}.c" for name in (*wire, "header_id", "http_rules")]
-    files += [source / "base" / "err.c", here / "wire_probe.c"]
+    files += [source / "base" / "err.c", source / "base" / "ip_text.c", here / "wire_probe.c"]
     flags = ["-std=gnu11", "-O1", f"-I{source}", "-o", str(program)]
     subprocess.run(["cc", *flags, *map(str, files)], check=True)
     return program

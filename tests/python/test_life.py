@@ -23,6 +23,7 @@ VERSION = "one"
 def application(environ, start_response):
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     if path == "/loop_for_ever":
+        open("waiting", "w").close()
         while True:
             pass
     if path == "/segv":
@@ -186,6 +187,7 @@ class TestWhoAccepts:
     def test_a_busy_worker_gets_nothing(self, tmp_path: Path, options: list[str]) -> None:
         with freastal(tmp_path, "-w", "2", *options, app=APP) as server:
             with contextlib.closing(server.ask("/loop_for_ever")):
+                wait_until((tmp_path / "waiting").exists, "the request in the application")
                 pids = {server.get() for _ in range(20)}
             assert len(pids) == 1
             server.send(signal.SIGQUIT)
