@@ -41,8 +41,9 @@ bool peer_equal(const struct peer *a, const struct peer *b) {
 uint32_t peer_hash(const struct peer *peer) {
     uint32_t words[4];
     memcpy(words, peer->ip, sizeof(words));
-    uint32_t hash = (words[0] ^ words[1] ^ words[2] ^ words[3] ^ peer->port) * 2654435761u;
-    return hash >> 16 ^ hash >> 24;
+    uint32_t hash = (words[0] ^ words[1] ^ words[2] ^ words[3]) * 2654435761u;
+    uint32_t port = peer->port;
+    return hash >> 16 ^ hash >> 24 ^ port ^ port >> 8;
 }
 
 size_t peer_ip_text(const struct peer *peer, char text[PEER_TEXT]) {

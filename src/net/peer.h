@@ -26,7 +26,8 @@ void peer_from_ip(struct peer *peer, enum peer_family family, const uint8_t *ip,
 
 bool peer_equal(const struct peer *a, const struct peer *b);
 
-/* For small tables of peers: clients behind a proxy differ in the address, others in the port. */
+/* For small tables of peers: clients behind a proxy differ in the address, others in the port.
+ * Ports in a row give each place once before one comes again. */
 uint32_t peer_hash(const struct peer *peer);
 
 /* The address without port: "127.0.0.1", "::1", "" for unix. Returns its length. */
