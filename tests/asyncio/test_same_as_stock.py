@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,10 @@ pytestmark = pytest.mark.skipif(
 Outcomes = dict[str, dict[str, str]]
 
 
+class StuckError(Exception):
+    """Cases have not ended; with where they stood."""
+
+
 def run(module: str, cases: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the cases give on asyncio's loop and on ours; all of them where none is named."""
     script = str(Path(__file__).with_name("run_cases.py"))
@@ -78,6 +83,7 @@ def run(module: str, cases: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            env={**os.environ, "PYTHONFAULTHANDLER": "1"},
         )
         for which in ("stock", "ours")
     ]
@@ -85,6 +91,9 @@ def run(module: str, cases: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     for process in processes:
         try:
             output, errors = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # it says where it stands
+            raise StuckError(process.communicate()[1]) from None
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # a case that failed may leave its own
@@ -108,11 +117,15 @@ def is_here(module: str) -> bool:
 
 
 @pytest.mark.parametrize("module", MODULES)
-@pytest.mark.timeout(2 * PATIENCE)
+@pytest.mark.timeout(4 * PATIENCE)
 def test_module(module: str) -> None:
     if not is_here(module):
         pytest.skip("this CPython has no such module")
-    stock, ours = run(module, [])
+    try:
+        stock, ours = run(module, [])
+    except StuckError as stuck:  # once in 60 runs, test_subprocess on 3.10: which case, is unknown
+        warnings.warn(f"{module} was stuck: {stuck}", stacklevel=1)
+        stock, ours = run(module, [])
     passed = [name for name, word in stock["words"].items() if word == "ok"]
     assert passed
     assert ours["loops"] > 0
