@@ -57,6 +57,7 @@ LEFT_OUT = {
 }
 
 PATIENCE = 240.0
+RETRIES = 2
 TRIES = 3
 """Some cases look at the clock: what differs is run again, alone."""
 
@@ -102,6 +103,20 @@ def run(module: str, cases: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     return results[0], results[1]
 
 
+def run_patiently(module: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """All cases of a module, again where they get stuck; that is told.
+
+    test_kill_issue43884 of test_subprocess gets stuck on our loop, on a machine whose processors
+    are all busy: 1 of 4 runs with eight at once on two of them, none of 42 with three.
+    """
+    for _ in range(RETRIES):
+        try:
+            return run(module, [])
+        except StuckError as stuck:
+            warnings.warn(f"{module} was stuck: {stuck}", stacklevel=1)
+    return run(module, [])
+
+
 def differences(stock: dict[str, Any], ours: dict[str, Any]) -> dict[str, str]:
     """Cases whose outcome is not the same, with both."""
     a, b = stock["words"], ours["words"]
@@ -117,15 +132,11 @@ def is_here(module: str) -> bool:
 
 
 @pytest.mark.parametrize("module", MODULES)
-@pytest.mark.timeout(4 * PATIENCE)
+@pytest.mark.timeout(2 * (RETRIES + 1) * PATIENCE)
 def test_module(module: str) -> None:
     if not is_here(module):
         pytest.skip("this CPython has no such module")
-    try:
-        stock, ours = run(module, [])
-    except StuckError as stuck:  # once in 60 runs, test_subprocess on 3.10: which case, is unknown
-        warnings.warn(f"{module} was stuck: {stuck}", stacklevel=1)
-        stock, ours = run(module, [])
+    stock, ours = run_patiently(module)
     passed = [name for name, word in stock["words"].items() if word == "ok"]
     assert passed
     assert ours["loops"] > 0
