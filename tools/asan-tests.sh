@@ -10,6 +10,6 @@ site="$venv/asan"
     -Csetup-args=-Db_sanitize=address,undefined .
 # CPython's own arenas would hide errors; what it leaks at exit is not ours to count. The tests of
 # memory measure what the process takes, which here is mostly the sanitizer's.
-PYTHONPATH="$PWD/$site" PYTHONMALLOC=malloc FREASTAL_PRELOAD="$(cc -print-file-name=libasan.so)" \
+PYTHONPATH="$PWD/$site" PYTHONMALLOC=malloc TEST_PRELOAD="$(cc -print-file-name=libasan.so)" \
     ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
     "$venv/bin/pytest" -n 3 tests/e2e -m "not slow" -k "tcp-1w or tls-1w"

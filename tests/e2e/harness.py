@@ -334,7 +334,7 @@ def environment(directory: Path, extra: Mapping[str, str]) -> dict[str, str]:
     env["FREASTAL_DEBUG_COUNTERS"] = "1"
     env["PYTHONFAULTHANDLER"] = "1"
     env["PROBE_DIRECTORY"] = str(directory)
-    if preload := os.environ.get("FREASTAL_PRELOAD"):  # a sanitizer's library, for servers only
+    if preload := os.environ.get("TEST_PRELOAD"):  # a sanitizer's library, for servers only
         env["LD_PRELOAD"] = preload
     env["TMPDIR"] = str(directory / "tmp")
     return {**env, **extra}
