@@ -29,7 +29,7 @@ $(VENV)/.made:
 	@tools/system-packages.sh build $(PYTHON)
 	@echo "making $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install -U pip
+	@$(PIP) install -U pip "tomli>=2; python_version < '3.11'"
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.made $(SOURCES)

@@ -31,7 +31,8 @@ def serve(app: str | Callable[..., Any], **options: Unpack[Keywords]) -> None:
     """Serve an application until SIGINT or SIGTERM stops it gracefully.
 
     Keywords are the options of the command line, described in ``docs/OPTIONS.md``; those that are
-    not given, or ``None``, come from the environment (``FREASTAL_*``), else from the defaults.
+    not given, or ``None``, come from the environment (``FREASTAL_*``), else from the file that
+    ``config`` or the environment names, else from the defaults.
 
     Workers are forked from this process, so what it has imported they share, and no
     ``if __name__ == "__main__"`` is needed. Exit handlers that were registered before run in each
@@ -48,12 +49,13 @@ def serve(app: str | Callable[..., Any], **options: Unpack[Keywords]) -> None:
     """
     import os
 
-    from freastal import config, supervisor
+    from freastal import config, settings, supervisor
 
     if isinstance(app, str):
         config.parse_target(app)
-    checked = config.resolve(config.from_keywords(options), config.from_environment(os.environ))
-    code = supervisor.serve(app, checked)
+    found = settings.gather(config.from_keywords(options), os.environ)
+    found.enter()
+    code = supervisor.serve(app, found.config)
     if code:
         raise SystemExit(code)
 

@@ -1,4 +1,4 @@
-"""The command ``freastal [options] module[:attribute]``."""
+"""The command ``freastal [options] [module[:attribute]]``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from freastal import __version__, config
+from freastal import __version__, config, settings
 
 __all__ = ["main"]
 
@@ -25,13 +25,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.version:
             print(f"freastal {__version__}")
             return 0
-        config.parse_target(arguments.app)
-        checked = config.resolve(
-            config.from_arguments(arguments), config.from_environment(os.environ)
-        )
+        given = config.from_arguments(arguments)
+        found = settings.gather(given, os.environ, arguments.app)
+        only_print = arguments.print_config and not arguments.check_config
+        target = "" if only_print and found.app is None else found.target()
+        if arguments.print_config:
+            print(*found.lines(), sep="\n")
+        if only_print:
+            return 0
+        found.enter()
     except config.ConfigError as error:
         print(f"freastal: {error}", file=sys.stderr)
         return EXIT_USAGE
+    if arguments.check_config:
+        from freastal.check import check
+
+        return check(target, found.config)
     from freastal import supervisor
 
-    return supervisor.serve(arguments.app, checked)
+    return supervisor.serve(target, found.config)

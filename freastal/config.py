@@ -3,8 +3,8 @@
 The command line, the environment variables, ``--help``, the keywords of :func:`freastal.serve` and
 ``docs/OPTIONS.md`` are read off :data:`freastal.options.OPTIONS`; a new option is a row there and a
 field of :class:`Config`. Values come in layers, the strongest first: what the caller gives (command
-line or keywords), then the environment, then the defaults. A configuration file is one more layer
-between the first two: see :func:`resolve`.
+line or keywords), then the environment, then the configuration file
+(:mod:`freastal.config_file`), then the defaults; :mod:`freastal.settings` gathers them.
 
 A wrong value raises :class:`ConfigError`, whose text is one line that names where the value came
 from, the value, and what is allowed. Nothing here opens a socket or imports the application.
@@ -15,38 +15,52 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from freastal.addresses import ANY_HOST, Address, TcpAddress, UnixAddress
+from freastal.names import did_you_mean, nearest_option
 from freastal.options import GROUPS, OPTIONS, ConfigError, Kind, Option
 
 __all__ = [
     "OPTIONS",
     "Config",
     "ConfigError",
+    "Given",
+    "Layer",
     "Option",
     "from_arguments",
     "from_environment",
     "from_keywords",
     "make_parser",
+    "origins",
     "parse_target",
     "resolve",
+    "unknown_variables",
 ]
 
+DEFAULT = "default"
+"""Where a value comes from that nobody has given."""
 
-def parse_target(target: str | None) -> tuple[str, str]:
+PREFIX = "FREASTAL_"
+
+OTHER_VARIABLES = frozenset(f"{PREFIX}{word}" for word in ("APP", "DEBUG_COUNTERS", "TLS"))
+"""Variables of ours that are no options."""
+
+
+def parse_target(target: object, where: str = "the application") -> tuple[str, str]:
     """Split ``module[:attribute]``; the attribute is empty where it is not given.
 
-    :raises ConfigError: the text has another form, or is not there.
+    :param where: how the user has given it, for the message.
+    :raises ConfigError: it has another form, or is not there.
     """
     form = "module[:attribute], for example myapp:app"
     if target is None:
         raise ConfigError(f"no application is given (allowed: {form})")
-    module, colon, attribute = target.partition(":")
+    module, colon, attribute = target.partition(":") if isinstance(target, str) else ("", "", "")
     names = [*module.split("."), *(attribute.split(".") if colon else [])]
     if not all(name.isidentifier() for name in names):
-        raise ConfigError(f"wrong value for the application: {target!r} (allowed: {form})")
+        raise ConfigError(f"wrong value for {where}: {target!r} (allowed: {form})")
     return module, attribute
 
 
@@ -57,6 +71,8 @@ class Config:
     ``host``, ``port`` and ``uds`` are spellings of ``bind`` and have gone into it.
     """
 
+    config: str
+    env_file: str
     bind: tuple[Address, ...]
     uds_permissions: int
     backlog: int
@@ -74,6 +90,7 @@ class Config:
     reload_include: tuple[str, ...]
     reload_exclude: tuple[str, ...]
     interface: str
+    chdir: str
     app_dir: str
     factory: bool
     root_path: str
@@ -114,6 +131,8 @@ class Config:
     ws_ping_interval: float
     ws_ping_timeout: float
     ws_per_message_deflate: bool
+    hooks: Mapping[str, str] = field(default_factory=dict)
+    """By names of :data:`freastal.hooks.HOOKS`, ``module:function`` each; from the file alone."""
 
     def __post_init__(self) -> None:
         for name in ("keyfile", "keyfile_password", "ocsp_file"):
@@ -211,9 +230,10 @@ def from_keywords(keywords: Mapping[str, object]) -> Layer:
     :raises ConfigError: a value is not allowed.
     :raises TypeError: there is no such option.
     """
-    unknown = [name for name in keywords if name not in OPTIONS]
-    if unknown:
-        raise TypeError(f"there is no option {unknown[0]!r}: see docs/OPTIONS.md")
+    unknown = next((name for name in keywords if name not in OPTIONS), None)
+    if unknown is not None:
+        more = did_you_mean(nearest_option(unknown)) or ": see docs/OPTIONS.md"
+        raise TypeError(f"there is no option {unknown!r}{more}")
     return {
         name: Given(OPTIONS[name].check(value, name), name)
         for name, value in keywords.items()
@@ -221,21 +241,42 @@ def from_keywords(keywords: Mapping[str, object]) -> Layer:
     }
 
 
-def resolve(*layers: Layer) -> Config:
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Variables that begin as ours and are none, each in a line for the user."""
+    known = {name for row in OPTIONS.values() for name in row.variables} | OTHER_VARIABLES
+    lines = []
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = nearest_option(name.removeprefix(PREFIX))
+            lines.append(f"{name} is no option{did_you_mean(near and OPTIONS[near].variables[0])}")
+    return lines
+
+
+def resolve(*layers: Layer, hooks: Mapping[str, str] | None = None) -> Config:
     """Put layers together, the strongest first, over the defaults.
 
-    :raises ConfigError: two ways to say where to listen contradict each other.
+    :raises ConfigError: two ways to say where to listen contradict each other, or an option lacks
+        another.
     """
     values = {name: row.default for name, row in OPTIONS.items()}
     for layer in reversed(layers):
         values.update({name: given.value for name, given in layer.items()})
-    values["bind"] = _choose_addresses(layers, values)
-    fields = {field.name for field in dataclasses.fields(Config)}
-    return Config(**{name: value for name, value in values.items() if name in fields})
+    values["bind"] = _addresses(_said(layers), values)
+    fields = {each.name for each in dataclasses.fields(Config)}
+    chosen = {name: value for name, value in values.items() if name in fields}
+    return Config(**chosen, hooks=dict(hooks or {}))
 
 
-def _choose_addresses(layers: Sequence[Layer], values: Mapping[str, Any]) -> tuple[Address, ...]:
-    """Where to listen: the strongest layer that says it decides how it is said.
+def origins(*layers: Layer) -> dict[str, str]:
+    """Where each field of :func:`resolve` comes from: a flag, a variable, a key of a file."""
+    given = {name: each.where for layer in reversed(layers) for name, each in layer.items()}
+    found = {name: given.get(name, DEFAULT) for name in OPTIONS}
+    found["bind"] = ", ".join(dict.fromkeys(found[name] for name in _said(layers)))
+    return found
+
+
+def _said(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """The options that say where to listen: the strongest layer that says it decides how.
 
     So ``--bind`` sets aside ``FREASTAL_PORT``, while ``--host`` goes together with it.
     """
@@ -246,11 +287,18 @@ def _choose_addresses(layers: Sequence[Layer], values: Mapping[str, Any]) -> tup
         if said[0] in ("bind", "uds") and len(said) > 1:
             first, second = (layer[name].where for name in said[:2])
             raise ConfigError(f"{first} and {second} both say where to listen (allowed: one)")
-        if said == ["bind"]:
-            return tuple(values["bind"])
-        if said == ["uds"]:
-            return (UnixAddress(values["uds"]),)
+        if said[0] in ("bind", "uds"):
+            return (said[0],)
         break
+    return ("host", "port")
+
+
+def _addresses(said: Sequence[str], values: Mapping[str, Any]) -> tuple[Address, ...]:
+    """Where to listen, by the options that say it."""
+    if "bind" in said:
+        return tuple(values["bind"])
+    if "uds" in said:
+        return (UnixAddress(values["uds"]),)
     host = values["host"].removeprefix("[").removesuffix("]") or ANY_HOST
     return (TcpAddress(host, values["port"]),)
 
@@ -265,15 +313,53 @@ class Parser(argparse.ArgumentParser):
         """
         raise ConfigError(message)
 
+    def parse_args(  # type: ignore[override]  # the one form of several that is needed
+        self, args: Sequence[str] | None = None
+    ) -> argparse.Namespace:
+        """Parse all arguments.
+
+        :raises ConfigError: there is one that is not known.
+        """
+        found, rest = self.parse_known_args(args)
+        flag = next((each for each in rest if each.startswith("-")), None)
+        if flag is not None:
+            flag = flag.partition("=")[0]
+            raise ConfigError(f"there is no option {flag!r}{did_you_mean(_nearest_flag(flag))}")
+        if rest:
+            raise ConfigError(f"there is an argument too many: {rest[0]!r}")
+        return found
+
+
+INFORMATION = {
+    "--check-config": "check the options and their files, load the application, and exit: with 0, "
+    "2 for a wrong option, 3 where the application cannot be loaded",
+    "--print-config": "print the value of every option and where it comes from, as a file for "
+    "--config, and exit",
+    "--version": "show the version and exit",
+}
+"""Switches of the command line alone."""
+
+
+def _nearest_flag(flag: str) -> str:
+    """The long flag that was meant, or nothing."""
+    name, no = flag, ""
+    if flag.startswith("--no-"):
+        name, no = flag.removeprefix("--no-"), "no-"
+    found = nearest_option(name, (each.lstrip("-").replace("-", "_") for each in INFORMATION))
+    if no and (found not in OPTIONS or OPTIONS[found].kind is not Kind.SWITCH):
+        no = ""
+    return f"--{no}{found.replace('_', '-')}" if found else ""
+
 
 def make_parser() -> Parser:
     """Make the command line's parser; its values are unchecked texts, ``None`` if not given."""
     parser = Parser(
         prog="freastal",
-        usage="freastal [options] MODULE[:ATTRIBUTE]",
+        usage="freastal [options] [MODULE[:ATTRIBUTE]]",
         description="Serve a Python web application.",
-        epilog="Each option is also read from the environment: --log-level from "
-        "FREASTAL_LOG_LEVEL. The command line wins.",
+        epilog="Each option is also read from the environment (--log-level from "
+        "FREASTAL_LOG_LEVEL) and from the file of --config (log-level). The command line wins over "
+        "the environment, and that over the file.",
         allow_abbrev=False,
         add_help=False,
     )
@@ -281,14 +367,17 @@ def make_parser() -> Parser:
         "app",
         nargs="?",
         metavar="MODULE[:ATTRIBUTE]",
-        help="the application; the attribute is 'application' or 'app' where it is not given",
+        help="the application, else FREASTAL_APP or app of the file; the attribute is "
+        "'application' or 'app' where it is not given",
     )
     for title, rows in GROUPS.items():
         group = parser.add_argument_group(title)
         for row in rows:
             _add_argument(group, row)
     group = parser.add_argument_group("Information")
-    group.add_argument("-v", "--version", action="store_true", help="show the version and exit")
+    for flag, words in INFORMATION.items():
+        short = ("-v",) if flag == "--version" else ()
+        group.add_argument(*short, flag, action="store_true", help=words)
     group.add_argument("-h", "--help", action="help", help="show this help and exit")
     return parser
 

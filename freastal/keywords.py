@@ -64,6 +64,9 @@ class ServerKeywords(TypedDict, total=False):
 class AsgiKeywords(ServerKeywords, total=False):
     """What :func:`freastal.serve_asgi` takes."""
 
+    config: str | None
+    env_file: str | None
+    chdir: str | None
     workers: int | None
     reuse_port: bool | None
     timeout_worker: float | None

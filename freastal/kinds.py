@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from freastal.addresses import FORMS, Address, has_control, parse_address
 
-__all__ = ["ConfigError", "Kind", "Option"]
+__all__ = ["MASK", "ConfigError", "Kind", "Option"]
 
 
 class ConfigError(ValueError):
@@ -47,6 +47,9 @@ NUMBERS = {
     Kind.MODE: re.compile(r"[0-7]+"),
 }
 """How numbers are written: Python alone would take 1_0, +1 and the digits of every script."""
+
+MASK = "***"
+"""What is shown of a secret."""
 
 TARGET = re.compile(r"/[!\"$->@-~]*")
 """The path of a request target: visible ASCII without its two marks."""
@@ -83,6 +86,8 @@ class Option:
     """Passed on to ``_core.Worker``, whose table holds the same row."""
     interface: str = ""
     """Means something to applications of this interface only."""
+    secret: bool = False
+    """Its values are not shown."""
 
     @property
     def flag(self) -> str:
@@ -137,7 +142,7 @@ class Option:
         """
         value: Any = text
         if self.kind in NUMBERS and not NUMBERS[self.kind].fullmatch(text):
-            self._refuse(text, where)
+            self.refuse(text, where)
         try:
             if self.kind is Kind.INT:
                 value = int(text)
@@ -148,7 +153,7 @@ class Option:
             elif self.kind is Kind.SWITCH:
                 value = SWITCH_WORDS[text.lower()]
         except (ValueError, KeyError):
-            self._refuse(text, where)
+            self.refuse(text, where)
         return self.check(value, where, shown=text)
 
     def check(self, value: Any, where: str, shown: object = None) -> Any:
@@ -159,33 +164,33 @@ class Option:
         """
         shown = value if shown is None else shown
         if self.kind is Kind.SWITCH:
-            return value if isinstance(value, bool) else self._refuse(shown, where)
+            return value if isinstance(value, bool) else self.refuse(shown, where)
         if self.kind is Kind.TEXT:
             good = isinstance(value, str) and value and not has_control(value)
             if not good or (self.choices and value not in self.choices):
-                self._refuse(shown, where)
+                self.refuse(shown, where)
             return value
         if self.kind is Kind.PATH:
             if not isinstance(value, str) or not value.startswith("/") or has_control(value):
-                self._refuse(shown, where)
+                self.refuse(shown, where)
             return value.rstrip("/")
         if self.kind is Kind.TARGET:
             if not isinstance(value, str) or not TARGET.fullmatch(value):
-                self._refuse(shown, where)
+                self.refuse(shown, where)
             return value
         if self.kind.repeats:
             return self._check_each(value, where)
         number = int | float if self.kind is Kind.SECONDS else int
         if isinstance(value, bool) or not isinstance(value, number):
-            self._refuse(shown, where)
+            self.refuse(shown, where)
         if not self.minimum <= value <= self.maximum:  # also refuses NaN
-            self._refuse(shown, where)
+            self.refuse(shown, where)
         return float(value) if self.kind is Kind.SECONDS else value
 
     def _check_each(self, value: Any, where: str) -> tuple[Any, ...]:
         texts = [value] if isinstance(value, str) else value
         if not isinstance(texts, Sequence) or isinstance(texts, bytes) or not texts:
-            self._refuse(value, where)
+            self.refuse(value, where)
         if self.kind is Kind.PEERS:
             words = [word for text in texts for word in self._text(text, where).split(",")]
             return tuple(self._peer(word.strip(), where) for word in words)
@@ -201,9 +206,9 @@ class Option:
             base = ipaddress.ip_address(address)
             network = ipaddress.ip_network(text, strict=False)
         except ValueError:
-            self._refuse(text, where)
+            self.refuse(text, where)
         if "%" in address or (slash and bits != str(network.prefixlen)):
-            self._refuse(text, where)  # a zone; a mask in place of a length
+            self.refuse(text, where)  # a zone; a mask in place of a length
         if base != network.network_address:
             raise ConfigError(
                 f"wrong value for {where}: {text!r} (allowed: the network {network}, or the "
@@ -213,14 +218,21 @@ class Option:
 
     def _text(self, text: Any, where: str) -> str:
         if not isinstance(text, str) or not text or has_control(text):
-            self._refuse(text, where)
+            self.refuse(text, where)
         return text
 
     def _address(self, text: Any, where: str) -> Address:
         try:
             return parse_address(text)
         except (ValueError, TypeError, AttributeError):
-            self._refuse(text, where)
+            self.refuse(text, where)
 
-    def _refuse(self, value: object, where: str) -> NoReturn:
-        raise ConfigError(f"wrong value for {where}: {value!r} (allowed: {self.allowed})")
+    def refuse(self, value: object, where: str, hint: str = "") -> NoReturn:
+        """Say that a value is not allowed.
+
+        :param where: how the user wrote the option.
+        :param hint: more on what is allowed.
+        :raises ConfigError: always.
+        """
+        shown = MASK if self.secret else repr(value)
+        raise ConfigError(f"wrong value for {where}: {shown} (allowed: {self.allowed}{hint})")

@@ -1,7 +1,8 @@
 """Find the application: import it, let its factory make it, see which interface it speaks.
 
-Runs in the worker, never in the supervisor. Whatever goes wrong is an :class:`AppError`, which
-carries one line for the user and, where the application's own code failed, its traceback.
+Runs in the worker, never in the supervisor, but for hooks of the supervisor's. Whatever goes wrong
+is an :class:`AppError`, which carries one line for the user and, where the application's own code
+failed, its traceback.
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ from typing import Any
 
 from freastal.config import parse_target
 
-__all__ = ["AppError", "choose_interface", "describe", "detect_interface", "load", "summary"]
+__all__ = [
+    "AppError",
+    "choose_interface",
+    "describe",
+    "detect_interface",
+    "load",
+    "load_hook",
+    "summary",
+]
 
 DEFAULT_ATTRIBUTES = ("application", "app")
 """What is looked for where the user names only a module, in this order."""
@@ -57,6 +66,20 @@ def load(app: str | Callable[..., Any], *, app_dir: str, factory: bool) -> Calla
         name += "()"
     if not callable(found):
         raise AppError(f"{name} is no application: a {type(found).__name__} cannot be called")
+    return found  # type: ignore[no-any-return]
+
+
+def load_hook(name: str, target: str, *, app_dir: str) -> Callable[..., Any]:
+    """Give the function of a hook (:mod:`freastal.hooks`).
+
+    :param target: ``module:function``.
+    :param app_dir: as of :func:`load`.
+    :raises AppError: it cannot be imported, has no such attribute, or is not callable.
+    """
+    found = _import(target, os.path.abspath(app_dir), f"the hook {name}")
+    if not callable(found):
+        kind = type(found).__name__
+        raise AppError(f"the hook {name} is no function: {target}, a {kind}, cannot be called")
     return found  # type: ignore[no-any-return]
 
 
@@ -122,7 +145,7 @@ def _takes(app: Callable[..., Any], count: int) -> bool:
     return True
 
 
-def _import(target: str, directory: str) -> Any:
+def _import(target: str, directory: str, what: str = "the application") -> Any:
     module_name, attribute = parse_target(target)
     wanted = [attribute] if attribute else list(DEFAULT_ATTRIBUTES)
     words = f"module {module_name!r}, attribute {' or '.join(map(repr, wanted))}"
@@ -132,7 +155,7 @@ def _import(target: str, directory: str) -> Any:
     try:
         found: Any = importlib.import_module(module_name)
     except BaseException as error:  # SystemExit and KeyboardInterrupt too
-        line = f"cannot import the application: {summary(error)} ({place})"
+        line = f"cannot import {what}: {summary(error)} ({place})"
         raise AppError(line, traceback_of(error, *OWN_FILES)) from error
     if not attribute:
         attribute = next((name for name in DEFAULT_ATTRIBUTES if hasattr(found, name)), "app")
@@ -140,7 +163,7 @@ def _import(target: str, directory: str) -> Any:
         for name in attribute.split("."):
             found = getattr(found, name)
     except AttributeError as error:
-        line = f"cannot find the application: {summary(error)} ({place})"
+        line = f"cannot find {what}: {summary(error)} ({place})"
         raise AppError(line, traceback_of(error, *OWN_FILES)) from error
     return found
 

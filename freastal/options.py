@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from freastal.addresses import FORMS
-from freastal.kinds import ConfigError, Kind, Option
+from freastal.kinds import MASK, ConfigError, Kind, Option
 
-__all__ = ["GROUPS", "OPTIONS", "ConfigError", "Kind", "Option"]
+__all__ = ["GROUPS", "MASK", "OPTIONS", "ConfigError", "Kind", "Option"]
 
 DAY = 86400.0
 
@@ -55,12 +55,30 @@ def _seconds(
     )
 
 
-def _files(name: str, words: str, metavar: str = "FILE") -> Option:
+def _files(name: str, words: str, metavar: str = "FILE", *, secret: bool = False) -> Option:
     alias = "--ssl-" + name.replace("_", "-")
-    return Option(name, Kind.TEXTS, (), words, aliases=(alias,), metavar=metavar)
+    return Option(name, Kind.TEXTS, (), words, aliases=(alias,), metavar=metavar, secret=secret)
 
 
 GROUPS: Mapping[str, tuple[Option, ...]] = {
+    "Configuration": (
+        Option(
+            "config",
+            Kind.TEXT,
+            "",
+            "read options from this TOML file; of a pyproject.toml from its table [tool.freastal]",
+            short="-c",
+            metavar="FILE",
+        ),
+        Option(
+            "env_file",
+            Kind.TEXT,
+            "",
+            "put the variables of this file, KEY=VALUE a line, into the environment, where they "
+            "are not set; options among them count",
+            metavar="FILE",
+        ),
+    ),
     "Addresses": (
         Option(
             "bind",
@@ -227,6 +245,14 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             metavar="NAME",
         ),
         Option(
+            "chdir",
+            Kind.TEXT,
+            "",
+            "change to this directory first: every relative path, but those of --config and "
+            "--env-file, means one in there",
+            metavar="DIRECTORY",
+        ),
+        Option(
             "app_dir",
             Kind.TEXT,
             ".",
@@ -284,6 +310,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "keyfile_password",
             "the password of an encrypted key, once for all or for each --certfile",
             "PASSWORD",
+            secret=True,
         ),
         _files("ocsp_file", "an OCSP response in DER to staple, once for each --certfile"),
         Option(

@@ -32,7 +32,7 @@ def test_help(capsys: pytest.CaptureFixture[str], flag: str) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main([flag])
     assert stop.value.code == 0
-    assert capsys.readouterr().out.startswith("usage: freastal [options] MODULE[:ATTRIBUTE]")
+    assert capsys.readouterr().out.startswith("usage: freastal [options] [MODULE[:ATTRIBUTE]]")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,8 @@ def test_a_wrong_value_is_one_line_and_exit_code_2(
 ) -> None:
     wrong = "" if row.kind in (Kind.TEXT, Kind.TEXTS) else "wrong"
     assert cli.main([f"{row.flag}={wrong}", "app:app"]) == 2
-    line = f"freastal: wrong value for {row.flag}: {wrong!r} (allowed: {row.allowed})\n"
+    shown = "***" if row.secret else repr(wrong)
+    line = f"freastal: wrong value for {row.flag}: {shown} (allowed: {row.allowed})\n"
     assert capsys.readouterr() == ("", line)
 
 
@@ -80,7 +81,7 @@ def test_other_wrong_usage_is_one_line_and_exit_code_2(
 
 
 def test_python_m_runs_the_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "freastal", "--port", "none"]
+    command = [sys.executable, "-m", "freastal", "--port", "0"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (

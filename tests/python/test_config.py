@@ -74,6 +74,11 @@ def wrong_texts(row: Option) -> list[str]:
     return WRONG_TEXTS[row.kind] or [""]
 
 
+def shown(row: Option, text: str) -> str:
+    """The value in a message."""
+    return "***" if row.name == "keyfile_password" else repr(text)
+
+
 def from_command_line(*arguments: str) -> Config:
     return config.resolve(config.from_arguments(config.make_parser().parse_args(arguments)))
 
@@ -94,14 +99,14 @@ def one_line(error: pytest.ExceptionInfo[ConfigError]) -> str:
 class TestTable:
     def test_fields_of_config_are_the_rows(self) -> None:
         fields = {field.name for field in dataclasses.fields(Config)}
-        assert fields == OPTIONS.keys() - (ADDRESS_OPTIONS - {"bind"})
+        assert fields == OPTIONS.keys() - (ADDRESS_OPTIONS - {"bind"}) | {"hooks"}
 
     @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
     def test_defaults_are_allowed_and_survive_being_written(self, row: Option) -> None:
         if row.default in ("", (), None):
             optional = {
                 *("root_path", "client_ca", "tls_ciphers", "tls_ciphersuites", "reuse_port"),
-                "health_path",
+                *("health_path", "config", "env_file", "chdir"),
             }
             assert row.kind is Kind.TEXTS or row.name in ADDRESS_OPTIONS | optional
         else:
@@ -187,12 +192,12 @@ class TestPrecedence:
         assert combine([], {"WEB_CONCURRENCY": "3", "FREASTAL_WORKERS": "4"}).workers == 4
 
     def test_a_layer_between(self) -> None:
-        file = config.from_keywords({"workers": 5, "threads": 5})
+        file = config.from_keywords({"workers": 5, "threads": 5, "backlog": 5})
         parser = config.make_parser()
         arguments = config.from_arguments(parser.parse_args(["--workers", "6"]))
-        environment = config.from_environment({"FREASTAL_THREADS": "4", "FREASTAL_BACKLOG": "9"})
-        found = config.resolve(arguments, file, environment)
-        assert (found.workers, found.threads, found.backlog) == (6, 5, 9)
+        environment = config.from_environment({"FREASTAL_THREADS": "4", "FREASTAL_WORKERS": "9"})
+        found = config.resolve(arguments, environment, file)
+        assert (found.workers, found.threads, found.backlog) == (6, 4, 5)
 
     def test_short_flags(self) -> None:
         assert from_command_line("-w", "2", "-b", "unix:a", "-b", "h:1") == from_command_line(
@@ -413,7 +418,7 @@ class TestWrongValues:
         with pytest.raises(ConfigError) as error:
             from_command_line(f"{row.flag}={text}")
         line = one_line(error)
-        assert line.startswith(f"wrong value for {row.flag}: {text!r} (allowed: ")
+        assert line.startswith(f"wrong value for {row.flag}: {shown(row, text)} (allowed: ")
         assert row.allowed in line
 
     @pytest.mark.parametrize(
@@ -426,7 +431,7 @@ class TestWrongValues:
             with pytest.raises(ConfigError) as error:
                 config.from_environment({name: text})
             line = one_line(error)
-            assert line.startswith(f"wrong value for {name}: {text!r} (allowed: ")
+            assert line.startswith(f"wrong value for {name}: {shown(row, text)} (allowed: ")
             assert row.allowed in line
 
     @pytest.mark.parametrize(
@@ -461,9 +466,64 @@ def test_a_path_has_no_slash_at_its_end(text: str, path: str) -> None:
     assert config.resolve(config.from_keywords({"root_path": text})).root_path == path
 
 
-def test_an_unknown_keyword() -> None:
-    with pytest.raises(TypeError, match="'wokers'"):
-        config.from_keywords({"wokers": 2})
+def test_passwords_are_the_secrets() -> None:
+    assert [row.name for row in ROWS if row.secret] == ["keyfile_password"]
+
+
+class TestUnknownNames:
+    @pytest.mark.parametrize(
+        ("name", "end"),
+        [
+            ("wokers", " (did you mean workers?)"),
+            ("max_requests", " (did you mean limit_max_requests?)"),
+            ("ssl_keyfile", " (did you mean keyfile?)"),
+            ("zzz", ": see docs/OPTIONS.md"),
+        ],
+    )
+    def test_keywords(self, name: str, end: str) -> None:
+        with pytest.raises(TypeError) as error:
+            config.from_keywords({name: 2})
+        assert str(error.value) == f"there is no option {name!r}{end}"
+
+    @pytest.mark.parametrize(
+        ("arguments", "line"),
+        [
+            (["--wokers", "2"], "there is no option '--wokers' (did you mean --workers?)"),
+            (["--wokers=2", "m"], "there is no option '--wokers' (did you mean --workers?)"),
+            (["--no-reloads"], "there is no option '--no-reloads' (did you mean --no-reload?)"),
+            (["--no-worker"], "there is no option '--no-worker' (did you mean --workers?)"),
+            (["--acces_log"], "there is no option '--acces_log' (did you mean --access-log?)"),
+            (
+                ["--max-request", "1"],
+                "there is no option '--max-request' (did you mean --limit-max-requests?)",
+            ),
+            (
+                ["--checkconfig"],
+                "there is no option '--checkconfig' (did you mean --check-config?)",
+            ),
+            (["--versio"], "there is no option '--versio' (did you mean --version?)"),
+            (["--zzz"], "there is no option '--zzz'"),
+            (["-z"], "there is no option '-z'"),
+            (["a", "b"], "there is an argument too many: 'b'"),
+        ],
+    )
+    def test_flags(self, arguments: list[str], line: str) -> None:
+        with pytest.raises(ConfigError) as error:
+            from_command_line(*arguments)
+        assert str(error.value) == line
+
+    def test_variables(self) -> None:
+        environ = {
+            **dict.fromkeys(("FREASTAL_WOKERS", "FREASTAL_ZZZ", "FREASTAL_DEBUG_COUNTERS"), "1"),
+            **dict.fromkeys(("FREASTAL_TLS", "FREASTAL_APP", "freastal_port", "FREASTALX"), "1"),
+            **dict.fromkeys(("FREASTAL_MAX_REQUESTS", "PORT"), ""),
+            **{name: "" for row in ROWS for name in row.variables},
+        }
+        assert config.unknown_variables(environ) == [
+            "FREASTAL_MAX_REQUESTS is no option (did you mean FREASTAL_LIMIT_MAX_REQUESTS?)",
+            "FREASTAL_WOKERS is no option (did you mean FREASTAL_WORKERS?)",
+            "FREASTAL_ZZZ is no option",
+        ]
 
 
 @pytest.mark.parametrize(
