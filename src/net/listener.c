@@ -12,6 +12,10 @@
 /* Connections taken in one read beat: more would let a flood of them starve the open ones. */
 enum { BATCH = 64 };
 
+/* Turns in a row in which a worker with requests to run leaves new connections to others: where all
+ * are as busy, somebody has to take them. */
+enum { PASSES = 8 };
+
 /* How long accepting rests when the process has no descriptor or no memory left, in ms. */
 enum { REST_MS = 1000 };
 
@@ -67,16 +71,33 @@ static bool accept_one(struct listener *listener) {
     return false;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
-    struct listener *listener = poll->data;
-    (void)status;
-    (void)events;
-    int batch = listener->shared ? 1 : BATCH;
+static void accept_batch(struct listener *listener, int batch) {
     for (int i = 0; i < batch && !listener->paused && !listener->closed; i++) {
         if (!accept_one(listener)) {
             break;
         }
     }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+    struct listener *listener = poll->data;
+    (void)status;
+    (void)events;
+    if (listener->shared) {
+        loop_read_later(listener->loop, &listener->behind);
+    } else {
+        accept_batch(listener, BATCH);
+    }
+}
+
+static void on_behind(struct readable *behind) {
+    struct listener *listener = LIST_OWNER(behind, struct listener, behind);
+    if (!list_empty(&listener->loop->ready) && listener->passed < PASSES) {
+        listener->passed++; /* what the kernel has queued is told again in the next turn */
+        return;
+    }
+    listener->passed = 0;
+    accept_batch(listener, 1);
 }
 
 int listener_init(struct listener *listener, struct loop *loop, int fd, void *user,
@@ -89,6 +110,7 @@ int listener_init(struct listener *listener, struct loop *loop, int fd, void *us
     }
     peer_from_sockaddr(&listener->local, (const struct sockaddr *)&address, len);
     loop_timer_init(&listener->retry, on_retry);
+    readable_init(&listener->behind, on_behind);
     int err = uv_poll_init(&loop->uv, &listener->poll, fd);
     if (err) {
         return err;
@@ -126,5 +148,6 @@ void listener_close(struct listener *listener, void (*after_close)(struct listen
     listener->closed = true;
     listener->after_close = after_close;
     loop_timer_stop(listener->loop, &listener->retry);
+    list_remove(&listener->behind.link);
     uv_close((uv_handle_t *)&listener->poll, on_closed);
 }

@@ -1,5 +1,6 @@
 /* A listening socket: accepts in the read beat, in bounded batches, and can pause. Who shares the
- * socket with others takes one at a time, so that whoever is idle gets the next.
+ * socket with others takes one at a time, and none in a turn that has requests to run (but not for
+ * long), so that whoever is idle gets it.
  *
  * The descriptor belongs to the caller before and after; a paused or closed listener leaves
  * connections in the kernel's queue. Out of descriptors or memory: pauses for a second. */
@@ -28,6 +29,8 @@ struct listener {
     void (*after_close)(struct listener *listener);
     uv_poll_t poll;
     struct loop_timer retry;
+    struct readable behind; /* shared: looks again when the connections have been read */
+    unsigned passed;        /* shared: turns in a row in which the others were let go first */
 };
 
 /* `fd`: listening, non-blocking [borrows until listener_close has called back]. `accept` is

@@ -14,7 +14,7 @@
 
 #include "base/banned.h"
 
-enum { MOST = 128, BATCH = 64 };
+enum { MOST = 128, BATCH = 64, PASSES = 8 };
 
 struct rig {
     struct loop loop;
@@ -124,6 +124,69 @@ TEST(a_flood_is_taken_in_batches) {
     for (int i = 0; i < BATCH + 10; i++) {
         close(clients[i]);
     }
+    rig_end(&rig);
+}
+
+TEST(who_shares_the_socket_takes_one_a_turn) {
+    struct rig rig;
+    int clients[2];
+    rig_begin(&rig);
+    rig.listener.shared = true;
+    for (int i = 0; i < 2; i++) {
+        clients[i] = sockets_connect(&rig.address);
+    }
+    loop_turn(&rig.loop, true);
+    CHECK_INT(rig.count, 1);
+    loop_turn(&rig.loop, true);
+    CHECK_INT(rig.count, 2);
+    for (int i = 0; i < 2; i++) {
+        close(clients[i]);
+    }
+    rig_end(&rig);
+}
+
+static void do_nothing(struct runnable *runnable) {
+    (void)runnable;
+}
+
+TEST(who_shares_the_socket_and_has_requests_to_run_lets_others_go_first) {
+    struct rig rig;
+    struct runnable request;
+    rig_begin(&rig);
+    rig.listener.shared = true;
+    runnable_init(&request, do_nothing);
+    int clients[2] = {sockets_connect(&rig.address), sockets_connect(&rig.address)};
+    for (int count = 0; count < 2; count++) { /* but not for ever */
+        for (int i = 0; i < PASSES; i++) {
+            loop_queue(&rig.loop, &request);
+            loop_turn(&rig.loop, false);
+            CHECK_INT(rig.count, count);
+        }
+        loop_queue(&rig.loop, &request);
+        loop_turn(&rig.loop, false);
+        CHECK_INT(rig.count, count + 1);
+    }
+    close(clients[0]);
+    close(clients[1]);
+    clients[0] = sockets_connect(&rig.address);
+    loop_queue(&rig.loop, &request);
+    loop_turn(&rig.loop, false);
+    CHECK_INT(rig.count, 2);
+    loop_turn(&rig.loop, true); /* idle again */
+    CHECK_INT(rig.count, 3);
+    close(clients[0]);
+    rig_end(&rig);
+}
+
+TEST(closing_before_it_looks_again) {
+    struct rig rig;
+    rig_begin(&rig);
+    rig.listener.shared = true;
+    int client = sockets_connect(&rig.address);
+    loop_read_later(&rig.loop, &rig.listener.behind);
+    rig_close(&rig);
+    CHECK_INT(rig.count, 0);
+    close(client);
     rig_end(&rig);
 }
 
