@@ -77,14 +77,19 @@ class Loop:
     def unwatch(self) -> None:
         """Take :meth:`watch` back; to be called before the descriptor is closed."""
 
-    def signal_fd(self, forward: int, /) -> int:
+    def signal_fd(self) -> int:
         """Let signals end a turn that waits.
 
-        :param forward: a descriptor that gets the same bytes; -1 for none. What has come until
-            now goes to the one that was given before.
         :returns: the descriptor for :func:`signal.set_wakeup_fd`, always the same; -1 in a forked
             child, where the loop is the parent's.
         :raises OSError: it could not be made.
+        """
+
+    def forward_signals(self, fd: int, /) -> None:
+        """Say who else is to get the bytes that :meth:`signal_fd` gets: those that have come and
+        that no turn has taken, at once, and those that will come.
+
+        :param fd: a non-blocking descriptor; -1 for none.
         """
 
     def backend_fd(self) -> int:

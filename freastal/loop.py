@@ -49,45 +49,48 @@ class EventLoop(_core.Loop, asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__(Selector(self))
 
+    # A signal that arrives while no descriptor is set would be told to nobody: a child's end, for
+    # ever. So ours, whose bytes wait, is set in the place of the other, and never none.
+
     def run_forever(self) -> None:
         """Run until :meth:`stop` is called; signals end a wait, as they do asyncio's."""
         if self.is_closed() or self.is_running():
             super().run_forever()  # raises
             return
+        ours = self.signal_fd()
         try:
-            before = signal.set_wakeup_fd(-1)
+            before = signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
         except ValueError:  # signals are handled in another thread
             super().run_forever()
             return
-        ours = self._hear_signals(before)
+        self.forward_signals(before)
         try:
             super().run_forever()
         finally:
-            now = signal.set_wakeup_fd(-1)
-            self.signal_fd(-1)  # passes on what has come
+            now = signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
             # Where a signal handler was added meanwhile, asyncio's own descriptor stays.
-            signal.set_wakeup_fd(before if now == ours else now)
+            self._leave_signals_to(before if now == ours else now)
 
     def remove_signal_handler(self, sig: int) -> bool:
         """As asyncio's, which hears no signals any more after the last one was removed."""
         removed = super().remove_signal_handler(sig)
         if removed and self.is_running():
-            now = signal.set_wakeup_fd(-1)
+            ours = self.signal_fd()
+            now = signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
             if now == -1:
-                self._hear_signals(-1)
-            else:
-                signal.set_wakeup_fd(now)
+                self.forward_signals(-1)
+            elif now != ours:
+                self._leave_signals_to(now)
         return removed
 
-    def _hear_signals(self, forward: int) -> int:
-        """Let signals end a wait.
+    def _leave_signals_to(self, fd: int) -> None:
+        """Let another one hear signals, also those that have come here meanwhile.
 
-        :param forward: whoever heard them before, and goes on to; -1: nobody.
-        :returns: the descriptor that :mod:`signal` writes to.
+        :param fd: the descriptor that :mod:`signal` writes to; -1: none.
         """
-        ours = self.signal_fd(forward)
-        signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
-        return ours
+        signal.set_wakeup_fd(fd)
+        self.forward_signals(fd)
+        self.forward_signals(-1)
 
     def close(self) -> None:
         """Close the loop; its workers must have been closed.

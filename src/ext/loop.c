@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -369,35 +370,57 @@ static PyObject *method_unwatch(PyObject *object, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-static PyObject *method_signal_fd(PyObject *object, PyObject *forward) {
+/* 0, or -1 with an exception. */
+static int make_signal_fd(struct py_loop *self) {
+    uv_file ends[2];
+    int err = uv_pipe(ends, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE);
+    if (err) {
+        PyErr_SetString(PyExc_OSError, uv_strerror(err));
+        return -1;
+    }
+    if (py_loop_watch_signals(self, ends[0]) < 0) {
+        close(ends[0]);
+        close(ends[1]);
+        return -1;
+    }
+    self->signal_fd = ends[1];
+    return 0;
+}
+
+static PyObject *method_signal_fd(PyObject *object, PyObject *unused) {
     struct py_loop *self = (struct py_loop *)object;
-    long forward_fd = PyLong_AsLong(forward);
-    if ((forward_fd == -1 && PyErr_Occurred()) || py_loop_make(self) < 0) {
+    (void)unused;
+    if (py_loop_make(self) < 0) {
         return NULL;
     }
     if (py_loop_is_inherited(self)) {
         return PyLong_FromLong(-1);
     }
-    if (self->signal_fd < 0) {
-        uv_file ends[2];
-        int err = uv_pipe(ends, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE);
-        if (err) {
-            PyErr_SetString(PyExc_OSError, uv_strerror(err));
-            return NULL;
-        }
-        if (py_loop_watch_signals(self, ends[0]) < 0) {
-            close(ends[0]);
-            close(ends[1]);
-            return NULL;
-        }
-        self->signal_fd = ends[1];
+    if (self->signal_fd < 0 && make_signal_fd(self) < 0) {
+        return NULL;
     }
-    uv_os_fd_t fd;
-    if (uv_fileno((uv_handle_t *)&self->signals->poll, &fd) == 0) {
-        take_signals(self, fd); /* what has come is for who was to get it so far */
-    }
-    self->forward_fd = forward_fd == self->signal_fd ? -1 : (int)forward_fd;
     return PyLong_FromLong(self->signal_fd);
+}
+
+static PyObject *method_forward_signals(PyObject *object, PyObject *to) {
+    struct py_loop *self = (struct py_loop *)object;
+    long fd = PyLong_AsLong(to);
+    if (fd == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (fd < -1 || fd > INT_MAX) {
+        PyErr_Format(PyExc_ValueError, "fd is %ld: allowed is a descriptor, or -1 for none", fd);
+        return NULL;
+    }
+    if (py_loop_is_inherited(self)) {
+        Py_RETURN_NONE;
+    }
+    self->forward_fd = fd == self->signal_fd ? -1 : (int)fd;
+    uv_os_fd_t from;
+    if (self->signals && uv_fileno((uv_handle_t *)&self->signals->poll, &from) == 0) {
+        take_signals(self, from);
+    }
+    Py_RETURN_NONE;
 }
 
 static PyObject *method_backend_fd(PyObject *object, PyObject *unused) {
@@ -557,8 +580,10 @@ static PyMethodDef methods[] = {
      PyDoc_STR("turn(timeout)\n--\n\nTurn the beats until asyncio has something to do.")},
     {"watch", method_watch, METH_O, PyDoc_STR("watch(fd)\n--\n\nWatch a descriptor for turn().")},
     {"unwatch", method_unwatch, METH_NOARGS, PyDoc_STR("unwatch()\n--\n\nTake watch() back.")},
-    {"signal_fd", method_signal_fd, METH_O,
-     PyDoc_STR("signal_fd(forward)\n--\n\nA descriptor for signal.set_wakeup_fd().")},
+    {"signal_fd", method_signal_fd, METH_NOARGS,
+     PyDoc_STR("signal_fd()\n--\n\nA descriptor for signal.set_wakeup_fd().")},
+    {"forward_signals", method_forward_signals, METH_O,
+     PyDoc_STR("forward_signals(fd)\n--\n\nWho else is to get what signal_fd() gets.")},
     {"backend_fd", method_backend_fd, METH_NOARGS,
      PyDoc_STR("backend_fd()\n--\n\nReadable when a turn has something to do.")},
     {"backend_timeout", method_backend_timeout, METH_NOARGS,

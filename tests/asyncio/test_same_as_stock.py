@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,6 @@ LEFT_OUT = {
 }
 
 PATIENCE = 240.0
-RETRIES = 2
 TRIES = 3
 """Some cases look at the clock: what differs is run again, alone."""
 
@@ -68,10 +66,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 Outcomes = dict[str, dict[str, str]]
-
-
-class StuckError(Exception):
-    """Cases have not ended; with where they stood."""
 
 
 def run(module: str, cases: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -94,27 +88,13 @@ def run(module: str, cases: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
             output, errors = process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGABRT)  # it says where it stands
-            raise StuckError(process.communicate()[1]) from None
+            pytest.fail(f"{module} is stuck: {process.communicate()[1]}")
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # a case that failed may leave its own
         assert process.returncode == 0, errors
         results.append(json.loads(output.splitlines()[-1]))
     return results[0], results[1]
-
-
-def run_patiently(module: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """All cases of a module, again where they get stuck; that is told.
-
-    test_kill_issue43884 of test_subprocess gets stuck on our loop, on a machine whose processors
-    are all busy: 1 of 4 runs with eight at once on two of them, none of 42 with three.
-    """
-    for _ in range(RETRIES):
-        try:
-            return run(module, [])
-        except StuckError as stuck:
-            warnings.warn(f"{module} was stuck: {stuck}", stacklevel=1)
-    return run(module, [])
 
 
 def differences(stock: dict[str, Any], ours: dict[str, Any]) -> dict[str, str]:
@@ -132,11 +112,11 @@ def is_here(module: str) -> bool:
 
 
 @pytest.mark.parametrize("module", MODULES)
-@pytest.mark.timeout(2 * (RETRIES + 1) * PATIENCE)
+@pytest.mark.timeout((TRIES + 1) * PATIENCE)
 def test_module(module: str) -> None:
     if not is_here(module):
         pytest.skip("this CPython has no such module")
-    stock, ours = run_patiently(module)
+    stock, ours = run(module, [])
     passed = [name for name, word in stock["words"].items() if word == "ok"]
     assert passed
     assert ours["loops"] > 0

@@ -130,6 +130,49 @@ def test_wakeup_descriptor_goes_on(loop: EventLoop) -> None:
         assert ours.recv(10) == bytes([signal.SIGUSR1])
 
 
+@pytest.mark.parametrize(
+    ("early", "moments", "moment"),
+    [(True, 8, each) for each in range(8)] + [(False, 12, each) for each in range(12)],
+)
+def test_a_signal_between_two_steps_is_heard(
+    loop: EventLoop, early: bool, moments: int, moment: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it falls together with the change of who hears signals, when the loop begins or ends
+    to run, or a handler is removed: asyncio's handler is called, once.
+    """
+    change = signal.set_wakeup_fd
+    passed = 0
+    heard: list[int] = []
+
+    def pass_moment() -> None:
+        nonlocal passed
+        if passed == moment:
+            signal.raise_signal(signal.SIGUSR1)
+        passed += 1
+
+    def change_between(fd: int, **words: bool) -> int:
+        pass_moment()
+        before = change(fd, **words)
+        pass_moment()
+        return before
+
+    async def main() -> None:
+        if not early:
+            loop.add_signal_handler(signal.SIGUSR2, heard.append, 0)
+        loop.remove_signal_handler(signal.SIGUSR2)
+
+    loop.add_signal_handler(signal.SIGUSR1, heard.append, 1)
+    if early:
+        loop.add_signal_handler(signal.SIGUSR2, heard.append, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(signal, "set_wakeup_fd", change_between)
+        wait_for(loop, main())
+    assert passed == moments
+    wait_for(loop, asyncio.sleep(0.01))
+    assert heard == [1]
+    assert loop.remove_signal_handler(signal.SIGUSR1)
+
+
 CTRL_C = """
 import asyncio, os, signal, sys, threading
 from freastal.loop import EventLoop
@@ -396,11 +439,14 @@ def test_a_turn_ends_for_each_reason() -> None:
 
 def test_wrong_arguments() -> None:
     beats = _core.Loop()
-    for call in (beats.turn, beats.watch, beats.signal_fd):
+    for call in (beats.turn, beats.watch, beats.forward_signals):
         with pytest.raises(TypeError):
             call("x")  # type: ignore[arg-type]
     with pytest.raises((OSError, ValueError)):
         beats.watch(10**9)
+    for fd in (-2, 2**31):
+        with pytest.raises(ValueError, match="allowed is a descriptor, or -1 for none"):
+            beats.forward_signals(fd)
     with open("/dev/null") as file, pytest.raises(OSError, match="cannot be watched"):
         beats.watch(file.fileno())
 
