@@ -228,6 +228,14 @@ class Worker:
         shorter grace shortens it. Safe in a signal handler and from other threads.
         """
 
+    def oldest_call(self) -> tuple[float, str, str] | None:
+        """WSGI with several threads: the call that has run longest without handing over a piece of
+        its response.
+
+        :returns: for how many seconds, its method, and its path without the query; ``None``:
+            none runs.
+        """
+
     def cancel(self) -> int:
         """ASGI: cancel the tasks of calls that are not over.
 

@@ -11,8 +11,8 @@ import struct
 
 __all__ = ["SIZE", "Board"]
 
-WORDS = struct.Struct("=QQII")
-LINE = 232
+WORDS = struct.Struct("=QQQII")
+LINE = 224
 
 SIZE = WORDS.size + LINE
 """Bytes of a board."""
@@ -30,8 +30,14 @@ class Board:
         """When the present step of the loop's thread began, in seconds of
         :func:`time.monotonic`; ``None``: it waits for something to happen.
         """
-        began = WORDS.unpack_from(self.memory)[0]
-        return began / 1000 if began else None
+        return self._moment(0)
+
+    @property
+    def call(self) -> float | None:
+        """When, of the calls in threads of a WSGI pool, the one that has taken longest began, or
+        last gave a piece of its response; ``None``: there is none.
+        """
+        return self._moment(2)
 
     @property
     def requests(self) -> int:
@@ -43,11 +49,15 @@ class Board:
         """Method and target of the request that came last, with everything but printable ASCII
         escaped; empty: none has come.
         """
-        length = min(WORDS.unpack_from(self.memory)[2], LINE)
+        length = min(WORDS.unpack_from(self.memory)[3], LINE)
         raw = self.memory[WORDS.size : WORDS.size + length].decode("latin-1")
         return "".join(
             each if " " <= each <= "~" and each != "\\" else f"\\x{ord(each):02x}" for each in raw
         )
+
+    def _moment(self, word: int) -> float | None:
+        milliseconds = WORDS.unpack_from(self.memory)[word]
+        return milliseconds / 1000 if milliseconds else None
 
     def close(self) -> None:
         """Give the memory back."""

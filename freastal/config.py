@@ -80,6 +80,7 @@ class Config:
     threads: int
     reuse_port: bool | None
     timeout_worker: float
+    timeout_request: float
     limit_max_requests: int
     limit_max_requests_jitter: int
     workers_lifetime: float

@@ -87,3 +87,4 @@ class Keywords(AsgiKeywords, total=False):
 
     interface: str | None
     threads: int | None
+    timeout_request: float | None

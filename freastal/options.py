@@ -163,6 +163,15 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             core=False,
             aliases=("--timeout",),
         ),
+        _seconds(
+            "timeout_request",
+            0,
+            "the longest that a call in one of several --threads may take for the next piece of "
+            "its response, waiting for the client left out; beyond, the stacks are logged, and "
+            "the worker is replaced and ends when its other requests are over; 0: off",
+            core=False,
+            interface="wsgi",
+        ),
         Option(
             "limit_max_requests",
             Kind.INT,

@@ -33,6 +33,7 @@ __all__ = ["OPTIONS", "Server"]
 FOR_PROCESSES = (
     *("config", "env_file", "chdir"),
     *("interface", "log_level", "loop", "threads", "workers", "reuse_port", "timeout_worker"),
+    "timeout_request",
     *("limit_max_requests", "limit_max_requests_jitter", "workers_lifetime", "workers_max_rss"),
     *("reload", "reload_dir", "reload_include", "reload_exclude"),
 )

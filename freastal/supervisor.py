@@ -240,6 +240,8 @@ class Supervisor:
             if slot.current and not slot.current.stuck and slot not in self._to_replace:
                 reason = watch.worn(slot.current, self._config, now)
                 if reason and slot.successor is None and now >= slot.renew_after:
+                    if watch.late_for(slot.current, self._config, now):
+                        slot.current.tell(worker.SAY_CALLS)
                     logger.info("%s is replaced: %s", slot.current, reason)
                     self._to_replace.append(slot)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from freastal.config import Config
 from freastal.slots import Process
 
-__all__ = ["LOOK_SECONDS", "looks", "stuck_for", "worn"]
+__all__ = ["LOOK_SECONDS", "late_for", "looks", "stuck_for", "worn"]
 
 LOOK_SECONDS = 1.0
 """How often it looks."""
@@ -21,6 +21,7 @@ def looks(config: Config) -> bool:
     """Whether there is anything to look for."""
     return bool(
         config.timeout_worker
+        or config.timeout_request
         or config.limit_max_requests
         or config.workers_lifetime
         or config.workers_max_rss
@@ -37,6 +38,14 @@ def stuck_for(process: Process, config: Config, now: float) -> float | None:
     return seconds if seconds > config.timeout_worker else None
 
 
+def late_for(process: Process, config: Config, now: float) -> float | None:
+    """How many seconds a call in one of its threads has taken, where that is too long."""
+    began = process.board.call
+    if not config.timeout_request or began is None or now - began <= config.timeout_request:
+        return None
+    return now - began
+
+
 def worn(process: Process, config: Config, now: float) -> str | None:
     """Why it is to be replaced, where it is."""
     if process.ready_at is None:
@@ -45,6 +54,9 @@ def worn(process: Process, config: Config, now: float) -> str | None:
         jitter = process.chance * config.limit_max_requests_jitter
         if process.board.requests >= config.limit_max_requests + jitter:
             return f"it has answered {process.board.requests:,} requests"
+    late = late_for(process, config, now)
+    if late is not None:
+        return f"a call of the application has taken {late:.0f} s"
     lifetime = config.workers_lifetime * (1 + LIFETIME_JITTER * process.chance)
     if config.workers_lifetime and now - process.ready_at >= lifetime:
         return f"it has served for {now - process.ready_at:.0f} s"

@@ -5,7 +5,8 @@ are the process, its signals, and its word to the supervisor.
 
 The channel to the supervisor is one socket. Towards the supervisor goes a single :class:`Report`:
 ready, or how the boot failed. From the supervisor come new keys for session tickets, a line of
-hexadecimal digits each, and the end of file when it has vanished; the worker then stops gracefully.
+hexadecimal digits each, :data:`SAY_CALLS` where a call in the WSGI pool takes too long, and the end
+of file when it has vanished; the worker then stops gracefully.
 Of both ``SIGIO`` tells: no thread has to wait for it.
 
 Signals, all handled in Python while the core or the event loop runs:
@@ -48,7 +49,17 @@ from freastal.config import Config, ConfigError
 if TYPE_CHECKING:
     from freastal import _core
 
-__all__ = ["EXIT_APP", "EXIT_ERROR", "EXIT_USAGE", "LAST_WORDS", "Job", "Report", "Serving", "run"]
+__all__ = [
+    "EXIT_APP",
+    "EXIT_ERROR",
+    "EXIT_USAGE",
+    "LAST_WORDS",
+    "SAY_CALLS",
+    "Job",
+    "Report",
+    "Serving",
+    "run",
+]
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2
@@ -58,6 +69,9 @@ EXIT_APP = 3
 LAST_WORDS = 2.5
 """Seconds that a worker gets, after the time for requests, to cancel what has not finished, for the
 lifespan's shutdown and for exit handlers."""
+
+SAY_CALLS = b"calls"
+"""The supervisor's word: say which call takes too long, and where all threads stand."""
 
 STANDARD_ERROR = 2
 
@@ -123,6 +137,9 @@ class Serving(Protocol):
 
     def add_ticket_key(self, key: bytes) -> None:
         """Seal tickets with that from now on; called by a signal handler."""
+
+    def oldest_call(self) -> tuple[float, str, str] | None:
+        """As :meth:`freastal._core.Worker.oldest_call`; called by a signal handler."""
 
     def end(self) -> None:
         """End whatever runs on in the background."""
@@ -303,21 +320,33 @@ class _Process:
                 data = b""
             if not data:
                 break
-            self._take_keys(data)
+            self._take(data)
         if not self._stopping:
             logger.error("the supervisor has vanished: stopping")
             self._stop(self._job.config.timeout_graceful_shutdown)
 
-    def _take_keys(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> None:
         if self._stopping:  # the core may be closed, and seals nothing more
             return
         *lines, self._said = (self._said + data).split(b"\n")
         for line in lines:
-            key = bytes.fromhex(line.decode())
-            if self._serving is not None:
-                self._serving.add_ticket_key(key)
+            if line == SAY_CALLS:
+                self._say_calls()
             else:
-                self._job = replace(self._job, ticket_keys=(*self._job.ticket_keys, key))
+                self._add_key(bytes.fromhex(line.decode()))
+
+    def _add_key(self, key: bytes) -> None:
+        if self._serving is not None:
+            self._serving.add_ticket_key(key)
+        else:
+            self._job = replace(self._job, ticket_keys=(*self._job.ticket_keys, key))
+
+    def _say_calls(self) -> None:
+        call = self._serving.oldest_call() if self._serving else None
+        if call is None:  # it is over
+            return
+        logger.error("a call of the application has taken %.1f s so far: %s %s", *call)
+        faulthandler.dump_traceback(STANDARD_ERROR)
 
 
 def _ignore(signum: int, frame: FrameType | None) -> None:

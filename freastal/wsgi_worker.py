@@ -68,6 +68,10 @@ class WsgiWorker:
         """Seal tickets with that from now on."""
         self._core.add_ticket_key(key)
 
+    def oldest_call(self) -> tuple[float, str, str] | None:
+        """In a thread of the pool."""
+        return self._core.oldest_call()
+
     def end(self) -> None:
         """Wait for the threads of the core, which does not.
 

@@ -412,6 +412,15 @@ static PyObject *worker_cancel(PyObject *object, PyObject *unused) {
     return PyLong_FromUnsignedLong(calls);
 }
 
+static PyObject *worker_oldest_call(PyObject *object, PyObject *unused) {
+    struct worker *self = (struct worker *)object;
+    (void)unused;
+    if (!is_open(self)) {
+        Py_RETURN_NONE;
+    }
+    return self->kind->oldest_call(self);
+}
+
 static PyObject *worker_close(PyObject *object, PyObject *unused) {
     struct worker *self = (struct worker *)object;
     (void)unused;
@@ -511,6 +520,8 @@ static PyMethodDef worker_methods[] = {
      PyDoc_STR("run()\n--\n\nServe until stop() has been carried out.")},
     {"stop", worker_stop, METH_O,
      PyDoc_STR("stop(grace)\n--\n\nStop gracefully within `grace` seconds; from any thread.")},
+    {"oldest_call", worker_oldest_call, METH_NOARGS,
+     PyDoc_STR("oldest_call()\n--\n\nThe call in a thread of the pool that has run longest.")},
     {"cancel", worker_cancel, METH_NOARGS,
      PyDoc_STR("cancel()\n--\n\nCancel the tasks of calls that are not over; says how many.")},
     {"close", worker_close, METH_NOARGS,

@@ -35,6 +35,8 @@ struct worker_gateway {
     int (*traverse)(struct worker *worker, visitproc visit, void *arg);
     uint32_t (*calls)(const struct worker *worker); /* that are not over */
     void (*cancel)(struct worker *worker);          /* all of them */
+    /* As wsgi_pool_oldest. */
+    PyObject *(*oldest_call)(struct worker *worker);
     /* Live C objects, as server_live has them; until `release`. */
     void (*live)(const struct worker *worker,
                  void (*each)(void *arg, const char *name, uint64_t value), void *arg);

@@ -64,6 +64,12 @@ static void cancel(struct worker *worker) {
     (void)asgi_cancel(&worker->is.asgi.asgi);
 }
 
+/* They take turns on the loop's thread. */
+static PyObject *oldest_call(struct worker *worker) {
+    (void)worker;
+    Py_RETURN_NONE;
+}
+
 static void live(const struct worker *worker,
                  void (*each)(void *arg, const char *name, uint64_t value), void *arg) {
     each(arg, "calls", calls(worker));
@@ -81,5 +87,6 @@ const struct worker_gateway worker_asgi = {
     .traverse = traverse,
     .calls = calls,
     .cancel = cancel,
+    .oldest_call = oldest_call,
     .live = live,
 };

@@ -46,6 +46,10 @@ static void cancel(struct worker *worker) {
     (void)worker;
 }
 
+static PyObject *oldest_call(struct worker *worker) {
+    return wsgi_pool_oldest(&worker->is.wsgi.pool);
+}
+
 static void live(const struct worker *worker,
                  void (*each)(void *arg, const char *name, uint64_t value), void *arg) {
     each(arg, "calls", calls(worker));
@@ -62,5 +66,6 @@ const struct worker_gateway worker_wsgi = {
     .traverse = traverse,
     .calls = calls,
     .cancel = cancel,
+    .oldest_call = oldest_call,
     .live = live,
 };

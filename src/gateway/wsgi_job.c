@@ -66,6 +66,7 @@ struct wsgi_job *wsgi_job_new(struct wsgi *wsgi, const struct wsgi_request *requ
     job->state = JOB_CALL;
     job->output.range.fd = -1;
     list_init(&job->link);
+    list_init(&job->running);
     wsgi_body_init(&job->body);
     wsgi_body_init(&job->spill);
     wsgi_head_init(&job->head);
@@ -188,10 +189,14 @@ static int take_written(struct wsgi_job *job) {
     return 0;
 }
 
+PyObject *wsgi_target_path(PyObject *target) {
+    Py_ssize_t len = PyUnicode_GET_LENGTH(target);
+    Py_ssize_t end = PyUnicode_FindChar(target, '?', 0, len, 1);
+    return PyUnicode_Substring(target, 0, end >= 0 ? end : len);
+}
+
 PyObject *wsgi_job_path(const struct wsgi_job *job) {
-    Py_ssize_t len = PyUnicode_GET_LENGTH(job->uri);
-    Py_ssize_t end = PyUnicode_FindChar(job->uri, '?', 0, len, 1);
-    PyObject *path = PyUnicode_Substring(job->uri, 0, end >= 0 ? end : len);
+    PyObject *path = wsgi_target_path(job->uri);
     if (!path) {
         PyErr_Clear();
         path = Py_NewRef(job->method);

@@ -87,6 +87,8 @@ struct wsgi_job {
     bool closed;                /* the thread is done with it */
     bool drained;               /* the thread may go on */
     bool gone;                  /* nobody listens */
+    struct list running;        /* in the pool's list */
+    uint64_t began;             /* running, since: ms, CLOCK_MONOTONIC */
     /* large; last */
     struct wsgi_head head;
 };
@@ -116,6 +118,9 @@ void wsgi_job_close(struct wsgi_job *job);
 /* What the log calls the request: its target without the query, which may hold secrets. [new]
  * Never NULL; no exception may be set. */
 PyObject *wsgi_job_path(const struct wsgi_job *job);
+
+/* The part of a request target before its query. [new] NULL with MemoryError. */
+PyObject *wsgi_target_path(PyObject *target);
 
 /* Empties the output. */
 void wsgi_output_clear(struct wsgi_output *output);

@@ -22,6 +22,8 @@ void wsgi_pool_init(struct wsgi_pool *pool) {
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->left, NULL);
     list_init(&pool->queue);
+    list_init(&pool->running);
+    pool->board = NULL;
     pool->alive = 0;
     pool->busy = 0;
     pool->stopping = false;
@@ -32,6 +34,32 @@ void wsgi_pool_release(struct wsgi_pool *pool) {
     pthread_cond_destroy(&pool->left);
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->lock);
+}
+
+/* --- which calls run; the lock is held --- */
+
+static struct wsgi_job *oldest(const struct wsgi_pool *pool) {
+    return list_empty(&pool->running) ? NULL
+                                      : LIST_OWNER(pool->running.next, struct wsgi_job, running);
+}
+
+static void show_oldest(const struct wsgi_pool *pool) {
+    if (pool->board) {
+        const struct wsgi_job *job = oldest(pool);
+        board_call(pool->board, job ? job->began : 0);
+    }
+}
+
+/* The application's code begins to run, or goes on. */
+static void begin_running(struct wsgi_pool *pool, struct wsgi_job *job) {
+    job->began = uv_hrtime() / 1000000;
+    list_append(&pool->running, &job->running);
+    show_oldest(pool);
+}
+
+static void end_running(struct wsgi_pool *pool, struct wsgi_job *job) {
+    list_remove(&job->running);
+    show_oldest(pool);
 }
 
 /* --- the loop's side --- */
@@ -93,9 +121,11 @@ bool wsgi_pool_hand_over(struct wsgi_pool *pool, struct wsgi_job *job) {
         job->drained = false;
         post(job);
     }
+    end_running(pool, job);
     while (!last && !job->drained && !job->gone) {
         pthread_cond_wait(&job->thread->wake, &pool->lock);
     }
+    begin_running(pool, job);
     gone = job->gone;
     pthread_mutex_unlock(&pool->lock);
     Py_END_ALLOW_THREADS;
@@ -121,6 +151,7 @@ static struct wsgi_job *take(struct wsgi_pool *pool, struct wsgi_thread *thread)
     if (!list_empty(&pool->queue)) {
         job = LIST_OWNER(list_take(&pool->queue), struct wsgi_job, link);
         job->thread = thread;
+        begin_running(pool, job);
         pool->busy++;
     }
     pthread_mutex_unlock(&pool->lock);
@@ -133,6 +164,7 @@ static void done(struct wsgi_pool *pool, struct wsgi_job *job) {
     pthread_mutex_lock(&pool->lock);
     job->thread = NULL;
     job->closed = true;
+    end_running(pool, job);
     pool->busy--;
     post(job);
     pthread_cond_signal(&pool->left);
@@ -233,6 +265,7 @@ int wsgi_pool_start(struct wsgi *wsgi, PyObject *owner, uint32_t count) {
     PyObject *type = threading ? PyObject_GetAttrString(threading, "Thread") : NULL;
     PyObject *target = type ? make_target(wsgi, owner) : NULL;
     int failed = target ? 0 : -1;
+    wsgi->pool.board = wsgi->loop->board;
     for (uint32_t i = 1; i <= count && !failed; i++) {
         failed = start_one(wsgi, type, target, i);
     }
@@ -250,6 +283,32 @@ void wsgi_pool_stop(struct wsgi_pool *pool) {
     while (pool->alive > pool->busy) {
         pthread_cond_wait(&pool->left, &pool->lock);
     }
+    pool->board = NULL;
     pthread_mutex_unlock(&pool->lock);
     Py_END_ALLOW_THREADS;
+}
+
+PyObject *wsgi_pool_oldest(struct wsgi_pool *pool) {
+    PyObject *method = NULL;
+    PyObject *target = NULL;
+    uint64_t began = 0;
+    pthread_mutex_lock(&pool->lock);
+    const struct wsgi_job *job = oldest(pool);
+    if (job) {
+        method = Py_NewRef(job->method);
+        target = Py_NewRef(job->uri);
+        began = job->began;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (!method) {
+        Py_RETURN_NONE;
+    }
+    PyObject *path = wsgi_target_path(target);
+    PyObject *result =
+        path ? Py_BuildValue("(dOO)", (double)(uv_hrtime() / 1000000 - began) / 1000, method, path)
+             : NULL;
+    Py_XDECREF(path);
+    Py_DECREF(target);
+    Py_DECREF(method);
+    return result;
 }

@@ -25,6 +25,8 @@ struct wsgi_pool {
     pthread_cond_t work; /* the queue or `stopping` has changed */
     pthread_cond_t left; /* `alive` or `busy` has changed */
     struct list queue;   /* of struct wsgi_job */
+    struct list running; /* of struct wsgi_job: the application's code runs; the oldest first */
+    struct board *board; /* where the oldest is shown [borrowed]; NULL: nowhere */
     uint32_t alive;      /* threads inside their main function */
     uint32_t busy;       /* of them: with a job */
     bool stopping;
@@ -37,9 +39,13 @@ void wsgi_pool_release(struct wsgi_pool *pool);
  * with an exception; threads that were started stay. */
 int wsgi_pool_start(struct wsgi *wsgi, PyObject *owner, uint32_t count);
 
-/* Lets the threads go when they have no job, and waits for those that have none now. With the
- * GIL, which is released meanwhile. */
+/* Lets the threads go when they have no job, and waits for those that have none now; nothing is
+ * shown any more. With the GIL, which is released meanwhile. */
 void wsgi_pool_stop(struct wsgi_pool *pool);
+
+/* Of the calls that run, the one that has done so longest without handing anything over: a tuple
+ * of seconds, method and path; None where none runs. [new] With the GIL. NULL with MemoryError. */
+PyObject *wsgi_pool_oldest(struct wsgi_pool *pool);
 
 /* --- the loop's side --- */
 

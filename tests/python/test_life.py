@@ -290,6 +290,70 @@ class TestStandingStill:
             server.wait()
 
 
+THREADS_APP = """
+import os, time
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/stuck":
+        while True:
+            time.sleep(0.1)
+    start_response("200 OK", [])
+    if path == "/beats":
+        return (time.sleep(0.2) or b"." for _ in range(20))
+    if path == "/large":
+        return (b"x" * 100_000 for _ in range(200))
+    return [f"pid {os.getpid()}".encode()]
+"""
+
+
+class TestCallsInThreads:
+    OPTIONS = ("--threads", "3", "--timeout-request", "1", "--timeout-graceful-shutdown", "6")
+
+    def test_one_that_does_not_end(self, tmp_path: Path) -> None:
+        """The stacks are logged, somebody else serves, and other requests are answered."""
+        with freastal(tmp_path, *self.OPTIONS, app=THREADS_APP) as server:
+            pid = server.get()
+            with contextlib.closing(server.ask("/stuck?secret")) as stuck:
+                other = server.ask("/beats")
+                (seconds,) = server.wait_for(
+                    r"a call of the application has taken (\d+\.\d) s so far: GET /stuck\n"
+                )
+                assert 1 <= float(seconds) < 6
+                server.wait_for(r'File ".*wanted.py", line \d+ in application')
+                server.wait_for(
+                    r"worker 1 \(pid \d+\) is replaced: a call of the application has taken \d+ s\n"
+                )
+                server.wait_for(r"worker 1 \(pid \d+\) is ready; pid \d+ leaves")
+                assert server.get() != pid
+                assert other.getresponse().read() == b"." * 20
+                with pytest.raises((ConnectionError, http.client.HTTPException)):
+                    stuck.getresponse()
+            assert server.log.count("so far: GET") == 1
+            assert server.stop() == 0
+
+    def test_one_that_goes_on_or_waits_for_its_client(self, tmp_path: Path) -> None:
+        with freastal(tmp_path, *self.OPTIONS, app=THREADS_APP) as server:
+            pid = server.get()
+            slow = server.ask("/large")  # nobody reads it yet
+            assert server.ask("/beats").getresponse().read() == b"." * 20
+            time.sleep(1.5)
+            assert len(slow.getresponse().read()) == 20_000_000
+            assert server.get() == pid
+            assert "a call of the application" not in server.log
+            assert server.stop() == 0
+
+    def test_off(self, tmp_path: Path) -> None:
+        options = ("--threads", "2", "--timeout-worker", "0.5")
+        with freastal(tmp_path, *options, app=THREADS_APP) as server:
+            pid = server.get()
+            with contextlib.closing(server.ask("/stuck")):
+                time.sleep(2.5)
+                assert server.get() == pid
+            server.send(signal.SIGQUIT)
+            server.wait()
+
+
 class TestCrashes:
     def test_the_last_request_is_named(self, tmp_path: Path) -> None:
         with freastal(tmp_path, app=APP) as server:

@@ -14,7 +14,7 @@ import pytest
 
 from freastal.board import LINE, SIZE, WORDS, Board
 from freastal.slots import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_KILLED, SETTLED, Process, Slot
-from freastal.watch import LIFETIME_JITTER, looks, stuck_for, worn
+from freastal.watch import LIFETIME_JITTER, late_for, looks, stuck_for, worn
 
 
 @pytest.fixture
@@ -29,14 +29,15 @@ def process() -> Iterator[Process]:
 
 def config(**values: float) -> Any:
     names = [
-        *("timeout_worker", "limit_max_requests", "limit_max_requests_jitter"),
+        *("timeout_worker", "timeout_request", "limit_max_requests", "limit_max_requests_jitter"),
         *("workers_lifetime", "workers_max_rss"),
     ]
     return SimpleNamespace(**dict.fromkeys(names, 0) | values)
 
 
-def show(board: Board, step: int, requests: int, line: bytes) -> None:
-    board.memory[:SIZE] = WORDS.pack(step, requests, len(line), 0) + line.ljust(LINE, b"\0")
+def show(board: Board, step: int, requests: int, line: bytes, call: int = 0) -> None:
+    head = WORDS.pack(step, requests, call, len(line), 0)
+    board.memory[:SIZE] = head + line.ljust(LINE, b"\0")
 
 
 class TestSlot:
@@ -152,6 +153,17 @@ class TestWatch:
         show(process.board, 1_000, 0, b"")
         process.ready_at = 100.0
         assert stuck_for(process, config(timeout_worker=10), 105.0) is None
+
+    def test_a_call_in_a_thread_that_does_not_end(self, process: Process) -> None:
+        limit = config(timeout_request=10)
+        process.ready_at = 50.0
+        show(process.board, 0, 0, b"", call=100_000)
+        assert late_for(process, limit, 110.0) is None
+        assert late_for(process, limit, 110.5) == 10.5
+        assert worn(process, limit, 111.0) == "a call of the application has taken 11 s"
+        assert worn(process, config(), 111.0) is None
+        show(process.board, 0, 0, b"")
+        assert worn(process, limit, 111.0) is None, "none runs"
 
     def test_requests_with_jitter(self, process: Process) -> None:
         limit = config(limit_max_requests=1000, limit_max_requests_jitter=100)
