@@ -49,13 +49,13 @@ def serve(app: str | Callable[..., Any], **options: Unpack[Keywords]) -> None:
     """
     import os
 
-    from freastal import config, settings, supervisor
+    from freastal import config, settings, startup
 
     if isinstance(app, str):
         config.parse_target(app)
     found = settings.gather(config.from_keywords(options), os.environ)
     found.enter()
-    code = supervisor.serve(app, found.config)
+    code = startup.serve(app, found.config)
     if code:
         raise SystemExit(code)
 

@@ -7,10 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FORMS", "Address", "TcpAddress", "UnixAddress", "has_control", "parse_address"]
+__all__ = [
+    "FORMS",
+    "LARGEST_FD",
+    "Address",
+    "FdAddress",
+    "TcpAddress",
+    "UnixAddress",
+    "has_control",
+    "parse_address",
+]
 
-FORMS = "host:port, [ipv6]:port, :port or unix:path"
+FORMS = "host:port, [ipv6]:port, :port, unix:path, unix:@name or fd://number"
 """What :func:`parse_address` takes, for messages and documents."""
+
+LARGEST_FD = 2**20
 
 ANY_HOST = "0.0.0.0"
 """What an empty host stands for, as it does for gunicorn: every IPv4 address."""
@@ -33,9 +44,19 @@ class TcpAddress:
 
 @dataclass(frozen=True)
 class UnixAddress:
-    """The path of a unix socket."""
+    """The path of a unix socket; behind ``@`` a name of Linux's abstract namespace, not a file."""
 
     path: str
+
+    @property
+    def abstract(self) -> bool:
+        """Whether it is no file."""
+        return self.path.startswith("@")
+
+    @property
+    def name(self) -> str:
+        """As :meth:`socket.socket.bind` and :meth:`socket.socket.connect` take it."""
+        return "\0" + self.path[1:] if self.abstract else self.path
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
@@ -45,7 +66,21 @@ class UnixAddress:
         return str(self)
 
 
-Address = TcpAddress | UnixAddress
+@dataclass(frozen=True)
+class FdAddress:
+    """A descriptor that this process has been started with: a socket that listens already."""
+
+    fd: int
+
+    def __str__(self) -> str:
+        return f"fd://{self.fd}"
+
+    def url(self, secure: bool) -> str:
+        """The address as ``--bind`` takes it: what it listens on is the socket's to say."""
+        return str(self)
+
+
+Address = TcpAddress | UnixAddress | FdAddress
 
 
 def has_control(text: str) -> bool:
@@ -62,9 +97,15 @@ def parse_address(text: str) -> Address:
         raise ValueError(f"{text!r} has control characters")
     if text.startswith("unix:"):
         path = text.removeprefix("unix:")
-        if not path:
+        if path in ("", "@"):
             raise ValueError(f"{text!r} names no path")
         return UnixAddress(path)
+    if text.startswith("fd://"):
+        number = text.removeprefix("fd://")
+        digits = number.isascii() and number.isdigit() and len(number) <= len(str(LARGEST_FD))
+        if not digits or int(number) > LARGEST_FD:
+            raise ValueError(f"{text!r} names no descriptor from 0 to {LARGEST_FD}")
+        return FdAddress(int(number))
     host, colon, port = text.rpartition(":")
     if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise ValueError(f"{text!r} names no port from 0 to 65535")

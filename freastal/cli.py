@@ -41,6 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         from freastal.check import check
 
         return check(target, found.config)
-    from freastal import supervisor
+    from freastal import startup
 
-    return supervisor.serve(target, found.config)
+    return startup.serve(target, found.config)

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from freastal.addresses import ANY_HOST, Address, TcpAddress, UnixAddress
+from freastal.addresses import ANY_HOST, Address, FdAddress, TcpAddress, UnixAddress
 from freastal.names import did_you_mean, nearest_option
 from freastal.options import GROUPS, OPTIONS, ConfigError, Kind, Option
 
@@ -68,13 +68,15 @@ def parse_target(target: object, where: str = "the application") -> tuple[str, s
 class Config:
     """A checked value for every option.
 
-    ``host``, ``port`` and ``uds`` are spellings of ``bind`` and have gone into it.
+    ``host``, ``port``, ``uds`` and ``fd`` are spellings of ``bind`` and have gone into it.
     """
 
     config: str
     env_file: str
     bind: tuple[Address, ...]
     uds_permissions: int
+    uds_owner: str
+    uds_group: str
     backlog: int
     workers: int
     threads: int
@@ -86,6 +88,12 @@ class Config:
     workers_lifetime: float
     workers_max_rss: int
     timeout_graceful_shutdown: float
+    preload: bool
+    user: str
+    group: str
+    umask: int | None
+    pid: str
+    proc_name: str
     reload: bool
     reload_dir: tuple[str, ...]
     reload_include: tuple[str, ...]
@@ -144,6 +152,10 @@ class Config:
                     f"{OPTIONS[name].flag} is given {given} times, and --certfile {pairs} times "
                     "(allowed: one for each)"
                 )
+        if self.preload and self.reload:
+            raise ConfigError(
+                "--preload and --reload are both given (allowed: one; what is preloaded stays)"
+            )
         if self.client_ca and not self.certfile:
             raise ConfigError("--client-ca is given without --certfile (allowed: both)")
         if bool(self.client_ca) != (self.client_verify != "none"):
@@ -282,13 +294,13 @@ def _said(layers: Sequence[Layer]) -> tuple[str, ...]:
     So ``--bind`` sets aside ``FREASTAL_PORT``, while ``--host`` goes together with it.
     """
     for layer in layers:
-        said = [name for name in ("bind", "uds", "host", "port") if name in layer]
+        said = [name for name in ("bind", "uds", "fd", "host", "port") if name in layer]
         if not said:
             continue
-        if said[0] in ("bind", "uds") and len(said) > 1:
+        if said[0] in ("bind", "uds", "fd") and len(said) > 1:
             first, second = (layer[name].where for name in said[:2])
             raise ConfigError(f"{first} and {second} both say where to listen (allowed: one)")
-        if said[0] in ("bind", "uds"):
+        if said[0] in ("bind", "uds", "fd"):
             return (said[0],)
         break
     return ("host", "port")
@@ -300,6 +312,8 @@ def _addresses(said: Sequence[str], values: Mapping[str, Any]) -> tuple[Address,
         return tuple(values["bind"])
     if "uds" in said:
         return (UnixAddress(values["uds"]),)
+    if "fd" in said:
+        return (FdAddress(values["fd"]),)
     host = values["host"].removeprefix("[").removesuffix("]") or ANY_HOST
     return (TcpAddress(host, values["port"]),)
 

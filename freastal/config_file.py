@@ -114,7 +114,7 @@ def _row(name: str, key: str, value: object, path: str) -> Option:
     if near and "-" in key:
         near = near.replace("_", "-")
     more = did_you_mean(near)
-    if not more and isinstance(value, dict):
+    if isinstance(value, dict) and near != HOOKS_TABLE:
         more = " (allowed: options at the top, without tables)"
     raise ConfigError(f"{path}: there is no option {key!r}{more}")
 

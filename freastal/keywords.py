@@ -18,7 +18,10 @@ class ServerKeywords(TypedDict, total=False):
     host: str | None
     port: int | None
     uds: str | None
+    fd: int | None
     uds_permissions: int | None
+    uds_owner: str | None
+    uds_group: str | None
     backlog: int | None
     timeout_graceful_shutdown: float | None
     app_dir: str | None
@@ -74,6 +77,12 @@ class AsgiKeywords(ServerKeywords, total=False):
     limit_max_requests_jitter: int | None
     workers_lifetime: float | None
     workers_max_rss: int | None
+    preload: bool | None
+    user: str | None
+    group: str | None
+    umask: int | None
+    pid: str | None
+    proc_name: str | None
     reload: bool | None
     reload_dir: str | Sequence[str] | None
     reload_include: str | Sequence[str] | None

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from freastal.addresses import FORMS
+from freastal.addresses import FORMS, LARGEST_FD
 from freastal.kinds import MASK, ConfigError, Kind, Option
+from freastal.options_process import IDENTITY, PRELOAD, UDS_OWNER
 
 __all__ = ["GROUPS", "MASK", "OPTIONS", "ConfigError", "Kind", "Option"]
 
@@ -107,6 +108,14 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "uds", Kind.TEXT, "", "listen on this unix socket, as --bind unix:PATH", metavar="PATH"
         ),
         Option(
+            "fd",
+            Kind.INT,
+            None,
+            "listen on this descriptor, a listening socket, as --bind fd://N",
+            maximum=LARGEST_FD,
+            metavar="N",
+        ),
+        Option(
             "uds_permissions",
             Kind.MODE,
             0o666,
@@ -114,6 +123,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             maximum=0o777,
             metavar="MODE",
         ),
+        *UDS_OWNER,
         Option(
             "backlog",
             Kind.INT,
@@ -212,7 +222,9 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "how long requests in flight may take to finish when the server stops",
             core=False,
         ),
+        *PRELOAD,
     ),
+    "Identity": IDENTITY,
     "Development": (
         Option(
             "reload",

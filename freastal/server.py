@@ -17,10 +17,10 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from freastal import config, loader, proxies, tls
-from freastal.addresses import Address, TcpAddress, UnixAddress
+from freastal import config, loader, privileges, proxies, tls
+from freastal.addresses import Address
 from freastal.asgi_service import Service
-from freastal.sockets import Listeners
+from freastal.sockets import Listeners, address_of
 from freastal.tickets import TICKET_KEY_BYTES
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ FOR_PROCESSES = (
     *("interface", "log_level", "loop", "threads", "workers", "reuse_port", "timeout_worker"),
     "timeout_request",
     *("limit_max_requests", "limit_max_requests_jitter", "workers_lifetime", "workers_max_rss"),
+    *("preload", "user", "group", "umask", "pid", "proc_name"),
     *("reload", "reload_dir", "reload_include", "reload_exclude"),
 )
 """Options of the command that mean nothing where the process and the loop are somebody else's."""
@@ -164,6 +165,7 @@ class Server:
             slots=1,
             backlog=self._config.backlog,
             uds_permissions=self._config.uds_permissions,
+            uds_owner=privileges.socket_owner(self._config, None),
         )
         self.addresses = tuple(self._listeners.bound)
         return self._listeners.of_slot(0)
@@ -172,7 +174,7 @@ class Server:
         for each in given:
             each.setblocking(False)
             each.listen(self._config.backlog)
-        self.addresses = tuple(_address_of(each) for each in given)
+        self.addresses = tuple(address_of(each) for each in given)
         return given
 
     def _close(self) -> None:
@@ -189,10 +191,3 @@ class Server:
                 "wrap it with asgiref.wsgi.WsgiToAsgi"
             )
         return app
-
-
-def _address_of(bound: socket.socket) -> Address:
-    name = bound.getsockname()
-    if bound.family == socket.AF_UNIX:
-        return UnixAddress(name)
-    return TcpAddress(*name[:2])

@@ -2,8 +2,9 @@
 
 A TCP address gets one ``SO_REUSEPORT`` socket for each worker's slot, between which the kernel
 spreads connections, or one that all workers share (``--no-reuse-port``); a unix path gets one that
-all share. All are non-blocking and closed on exec. Whatever goes wrong is a :class:`ListenError` of
-one line.
+all share, and so is one that was handed to this process (``fd://``), whose file, if it has one, is
+its owner's. All are non-blocking and closed on exec. Whatever goes wrong is a :class:`ListenError`
+of one line.
 """
 
 from __future__ import annotations
@@ -12,12 +13,18 @@ import errno
 import os
 import socket
 import stat
+import sys
 from collections.abc import Collection, Sequence
 
-from freastal.addresses import Address, TcpAddress, UnixAddress
+from freastal.addresses import Address, FdAddress, TcpAddress, UnixAddress
 from freastal.reuseport import Group, bound
 
-__all__ = ["ListenError", "Listeners"]
+__all__ = ["ListenError", "Listeners", "address_of"]
+
+SERVED_FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
+
+NOBODY = (-1, -1)
+"""User and group for :func:`os.chown`: they stay."""
 
 
 class ListenError(Exception):
@@ -35,6 +42,7 @@ class Listeners:
     :param reuse_port: a socket of its own for each of them.
     :param backlog: the kernel's queue of connections to accept, for each socket.
     :param uds_permissions: mode of unix sockets.
+    :param uds_owner: their user and group, by number; -1: whoever this process is.
     :raises ListenError: an address is taken, not this machine's, or not resolvable; nothing stays
         open then.
     """
@@ -46,6 +54,7 @@ class Listeners:
         slots: int,
         backlog: int,
         uds_permissions: int,
+        uds_owner: tuple[int, int] = NOBODY,
         reuse_port: bool = True,
     ) -> None:
         self.bound: list[Address] = []
@@ -58,7 +67,9 @@ class Listeners:
         try:
             for address in addresses:
                 if isinstance(address, UnixAddress):
-                    self._open_unix(address, backlog, uds_permissions)
+                    self._open_unix(address, backlog, uds_permissions, uds_owner)
+                elif isinstance(address, FdAddress):
+                    self._take(address)
                 else:
                     self._open_tcp(address, backlog)
         except ListenError:
@@ -153,10 +164,32 @@ class Listeners:
         shared.setblocking(False)
         return shared
 
-    def _open_unix(self, address: UnixAddress, backlog: int, mode: int) -> None:
+    def _take(self, address: FdAddress) -> None:
+        """Take over a socket that this process has been started with."""
+        if any(each.fileno() == address.fd for each in self._shared):
+            raise ListenError(address, "it is given twice")
         try:
-            _remove_stale(address)
-            self._unix.append(_UnixListener(address.path, backlog, mode))
+            given = socket.socket(fileno=address.fd)
+        except OSError as error:
+            raise ListenError(address, _reason_of_fd(error)) from error
+        wrong = _wrong_with(given)
+        if wrong:
+            given.detach()  # whatever it is, it is not ours
+            raise ListenError(address, wrong)
+        given.setblocking(False)
+        given.set_inheritable(False)
+        self._shared.append(given)
+        self.bound.append(address_of(given))
+
+    def _open_unix(
+        self, address: UnixAddress, backlog: int, mode: int, owner: tuple[int, int]
+    ) -> None:
+        try:
+            if address.abstract:
+                self._shared.append(_open_abstract(address, backlog))
+            else:
+                _remove_stale(address, owner[0])
+                self._unix.append(_UnixListener(address.path, backlog, mode, owner))
         except OSError as error:
             raise ListenError(address, error) from error
         self.bound.append(address)
@@ -165,7 +198,7 @@ class Listeners:
 class _UnixListener:
     """A listening unix socket and the file that is its name."""
 
-    def __init__(self, path: str, backlog: int, mode: int) -> None:
+    def __init__(self, path: str, backlog: int, mode: int, owner: tuple[int, int]) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._path = os.path.abspath(path)  # the application may change directory
         self._owner = os.getpid()
@@ -176,10 +209,16 @@ class _UnixListener:
             finally:
                 os.umask(umask)
             self._identity = _identity(os.lstat(path))
+        except BaseException:
+            self.socket.close()
+            raise
+        try:
+            if owner != NOBODY:
+                os.chown(path, *owner, follow_symlinks=False)
             self.socket.listen(backlog)
             self.socket.setblocking(False)
         except BaseException:
-            self.socket.close()
+            self.close()
             raise
 
     def close(self) -> None:
@@ -196,9 +235,52 @@ class _UnixListener:
             pass  # gone, or its directory is not ours any more: nothing is left to do
 
 
-def _remove_stale(address: UnixAddress) -> None:
+def _open_abstract(address: UnixAddress, backlog: int) -> socket.socket:
+    if sys.platform != "linux":
+        raise ListenError(address, "only Linux has abstract names")
+    new = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        new.bind(address.name)
+        new.listen(backlog)
+        new.setblocking(False)
+    except BaseException:
+        new.close()
+        raise
+    return new
+
+
+def _wrong_with(given: socket.socket) -> str:
+    """Why it cannot be served from; empty: it can."""
+    if given.family not in SERVED_FAMILIES:
+        return "it is neither an IPv4, nor an IPv6, nor a unix socket"
+    if given.type != socket.SOCK_STREAM:
+        return "it is no stream socket"
+    if not given.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return "it does not listen"
+    return ""
+
+
+def _reason_of_fd(error: OSError) -> str:
+    return {
+        errno.EBADF: "there is no such descriptor: this process was started without it",
+        errno.ENOTSOCK: "it is no socket",
+    }.get(error.errno or 0) or _reason(error)
+
+
+def address_of(given: socket.socket) -> Address:
+    """Where a socket is bound."""
+    name = given.getsockname()
+    if given.family != socket.AF_UNIX:
+        return TcpAddress(*name[:2])
+    if isinstance(name, bytes):  # abstract
+        return UnixAddress("@" + os.fsdecode(name[1:]))
+    return UnixAddress(name)
+
+
+def _remove_stale(address: UnixAddress, owner: int) -> None:
     """Remove a socket file that a server of ours has left behind, and nothing else.
 
+    :param owner: to whom files of ours belong, besides this process's user.
     :raises ListenError: something else is there, or somebody answers on it.
     :raises OSError: it cannot be looked at or removed.
     """
@@ -209,7 +291,7 @@ def _remove_stale(address: UnixAddress) -> None:
         return
     if not stat.S_ISSOCK(found.st_mode):
         raise ListenError(address, "a file that is no socket is there, and is left alone")
-    if found.st_uid != os.geteuid():
+    if found.st_uid not in (os.geteuid(), owner):
         raise ListenError(address, "a socket of another user is there, and is left alone")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)  # EAGAIN: somebody listens, and is busy

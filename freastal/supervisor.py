@@ -1,8 +1,9 @@
-"""The supervisor: opens the sockets, forks the workers, replaces them, ends them all.
+"""The supervisor: forks the workers, replaces them, ends them all.
 
-It imports neither the application nor the C core (unless the caller of ``serve`` has), so it
-stays small and does not fail with them. One thread, one loop over :func:`select.poll`; what can
-happen is a signal, a worker's word on its channel, and a point in time:
+It imports neither the application nor the C core (but with ``--preload``, or where the caller of
+``serve`` has), so it stays small and does not fail with them. One thread, one loop over
+:func:`select.poll`; what can happen is a signal, a worker's word on its channel, and a point in
+time:
 
     STARTING --- all workers ready ---> SERVING
         |                                  |
@@ -34,7 +35,6 @@ application cannot be loaded or does not start.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import enum
 import logging
 import os
@@ -42,24 +42,26 @@ import selectors
 import signal
 import socket
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from freastal import logs, proxies, watch, worker
+from freastal import proxies, watch, worker
 from freastal.board import Board
 from freastal.config import Config
+from freastal.host import Host
+from freastal.orphans import Orphans
+from freastal.privileges import Identity
 from freastal.reloader import watch_program
 from freastal.signals import SignalPipe
 from freastal.slots import Process, Slot
-from freastal.sockets import ListenError, Listeners
+from freastal.sockets import Listeners
 from freastal.spawn import spawn
 from freastal.start_block import count, start_block
 from freastal.tickets import TICKET_SECONDS, Keys
 
-__all__ = ["Supervisor", "serve"]
+__all__ = ["HANDLED", "Supervisor", "say"]
 
 HANDLED = (
     signal.SIGTERM,
@@ -81,43 +83,9 @@ ABORT_SECONDS = 1.0
 SETTLE_SECONDS = 1.0
 """Between the last connection given to a socket and its worker's leaving: handshakes end."""
 
-RELOAD_GRACE = 1.0
-"""With --reload, what is in flight is not worth more waiting: an open WebSocket, for one."""
-
 MOST_WORKERS = 1024
 
 logger = logging.getLogger("freastal")
-
-
-def serve(app: str | Callable[..., Any], config: Config) -> int:
-    """Serve until a signal or a failure ends it; to be called in the main thread.
-
-    :param app: the application, or ``module[:attribute]``, which only the workers import.
-    :returns: the exit code.
-    :raises RuntimeError: called in another thread, where signals cannot be handled.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("freastal serves from the main thread only: it handles signals")
-    if config.reload:
-        grace = min(config.timeout_graceful_shutdown, RELOAD_GRACE)
-        config = dataclasses.replace(config, timeout_graceful_shutdown=grace)
-    logs.set_up(config.log_level)
-    with SignalPipe(HANDLED) as signals:  # before the sockets: who connects can also stop it
-        try:
-            listeners = Listeners(
-                config.bind,
-                slots=config.workers,
-                backlog=config.backlog,
-                uds_permissions=config.uds_permissions,
-                reuse_port=config.reuse_port is not False,
-            )
-        except ListenError as error:
-            _say(f"freastal: {error}")
-            return worker.EXIT_ERROR
-        try:
-            return Supervisor(app, config, listeners, signals).run()
-        finally:
-            listeners.close()
 
 
 class State(enum.Enum):
@@ -142,6 +110,9 @@ class Supervisor:
 
     :param listeners: the open sockets; closed as soon as the server stops.
     :param signals: entered for as long as :meth:`run` runs.
+    :param host: likewise.
+    :param identity: whom workers become.
+    :param loaded: the application itself, where it is not the workers that import it.
     """
 
     def __init__(
@@ -150,6 +121,9 @@ class Supervisor:
         config: Config,
         listeners: Listeners,
         signals: SignalPipe,
+        host: Host,
+        identity: Identity | None = None,
+        loaded: Callable[..., Any] | None = None,
     ) -> None:
         self._app = app
         self._config = config
@@ -159,6 +133,9 @@ class Supervisor:
         self._code = 0
         self._selector = selectors.PollSelector()  # has no descriptor that a child would inherit
         self._signals = signals
+        self._host = host
+        self._identity = identity
+        self._loaded = loaded
         self._keys = Keys() if config.secure else None
         self._next_key = time.monotonic() + TICKET_SECONDS
         self._next_look = time.monotonic() if watch.looks(config) else None
@@ -169,6 +146,7 @@ class Supervisor:
         self._reloading = False
         """SIGHUP is being carried out."""
         self._watcher = watch_program(config)
+        self._orphans = Orphans()
         self._retiring: list[tuple[float, Slot]] = []
         """Slots that get no new connections, and when their workers are told to leave."""
 
@@ -195,6 +173,7 @@ class Supervisor:
     def _turn(self) -> bool:
         """Do what is due, wait for what comes; false when it is over."""
         now = time.monotonic()
+        self._host.look(now)
         if self._living:
             self._start_due(now)
             self._rotate_due(now)
@@ -216,7 +195,7 @@ class Supervisor:
         return [process for slot in self._slots for process in slot.processes]
 
     def _time_to_wait(self) -> float | None:
-        times = [process.kill_at for process in self._processes()]
+        times = [process.kill_at for process in self._processes()] + [self._host.next_at]
         if self._living:
             times += [slot.start_at for slot in self._slots]
             times += [self._next_key] if self._keys else []
@@ -319,6 +298,10 @@ class Supervisor:
             channel=channel,
             board=board,
             ticket_keys=self._keys.all if self._keys else (),
+            identity=self._identity,
+            loaded=self._loaded,
+            number=slot.number,
+            title=self._host.worker_title(slot.number),
         )
         worker.run(job, mask)
 
@@ -372,6 +355,7 @@ class Supervisor:
             self._sharing = self._config.shares_sockets(report.interface)
             self._steer()
             self._announce(report.interface)
+            self._host.ready(self._size)
             for flag in self._config.idle_options(report.interface):
                 logger.warning("%s means nothing to %s", flag, report.interface.upper())
             for flag, other in proxies.idle_options(self._config):
@@ -380,7 +364,7 @@ class Supervisor:
     def _announce(self, interface: str) -> None:
         if logger.isEnabledFor(logging.INFO):
             addresses = self._listeners.bound
-            _say(*start_block(self._app, self._config, interface, addresses, len(self._slots)))
+            say(*start_block(self._app, self._config, interface, addresses, len(self._slots)))
 
     # Replacing workers
 
@@ -402,9 +386,12 @@ class Supervisor:
         if self._reloading and not self._to_replace and not any(s.successor for s in self._slots):
             self._reloading = False
             logger.info("reloaded")
+            self._host.ready(self._size)
 
     def _give_up_replacing(self, slot: Slot, process: Process, how: str) -> None:
         """A successor has died before it was ready: who serves goes on."""
+        if self._reloading:
+            self._host.ready(self._size)
         self._reloading = False
         self._to_replace.clear()
         pause = slot.pause(process, time.monotonic())
@@ -513,6 +500,9 @@ class Supervisor:
             if slot.current is None:
                 slot.start_at = 0.0  # it waits after a death, or for a change
         logger.info("%s: replacing %s", why, count(self._size, "worker"))
+        if self._loaded is not None:
+            logger.info("the code stays as it was when the server started: --preload")
+        self._host.reloading()
 
     def _on_renew(self) -> None:
         if not self._config.secure:
@@ -545,6 +535,7 @@ class Supervisor:
                 if code is not None:
                     self._on_channel(slot, process)  # its last word may not have been read yet
                     self._on_death(slot, process, code)
+        self._orphans.reap({process.pid for process in self._processes()})
 
     def _on_death(self, slot: Slot, process: Process, code: int) -> None:
         """A worker is dead: with an exit code, or by a signal where that is negative."""
@@ -578,12 +569,13 @@ class Supervisor:
             self._steer()
 
     def _fail(self, text: str, code: int) -> None:
-        _say(text)
+        say(text)
         self._code = code
         self._stop(signal.SIGTERM, self._grace)
 
     def _stop(self, number: int, grace: float) -> None:
         self._enter(State.STOPPING)
+        self._host.stopping()
         self._listeners.close()
         for slot in self._slots:
             slot.dismiss()
@@ -597,6 +589,7 @@ class Supervisor:
             process.channel = None
 
 
-def _say(*lines: str) -> None:
+def say(*lines: str) -> None:
+    """Write to standard error, for the operator."""
     with contextlib.suppress(OSError):  # nobody reads it any more: no reason to stop
         print(*lines, sep="\n", file=sys.stderr, flush=True)

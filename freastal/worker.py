@@ -42,7 +42,7 @@ from dataclasses import asdict, dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from freastal import loader, logs
+from freastal import loader, logs, privileges, titles
 from freastal.board import Board
 from freastal.config import Config, ConfigError
 
@@ -96,6 +96,14 @@ class Job:
     """Where it shows what it does."""
     ticket_keys: tuple[bytes, ...] = ()
     """What TLS session tickets are sealed with, the newest last."""
+    identity: privileges.Identity | None = None
+    """Whom it becomes."""
+    loaded: Callable[..., Any] | None = None
+    """The application itself, where it has been imported before the fork."""
+    number: int = 1
+    """Of its slot, as people count."""
+    title: str = "worker"
+    """What :mod:`freastal.titles` is to show."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +223,9 @@ class _Process:
     def _boot(self) -> Report:
         job, config = self._job, self._job.config
         try:
-            app = loader.load(job.app, app_dir=config.app_dir, factory=config.factory)
+            titles.show(job.title, f"w{job.number}")
+            privileges.become(job.identity, config.umask)
+            app = job.loaded or loader.load(job.app, app_dir=config.app_dir, factory=config.factory)
             name = loader.describe(job.app)
             interface = loader.choose_interface(app, config.interface, name)
             logs.enable()

@@ -52,7 +52,11 @@ class Server:
     """A process tree of freastal, in a session of its own."""
 
     def __init__(
-        self, directory: Path, command: Sequence[str], env: dict[str, str] | None = None
+        self,
+        directory: Path,
+        command: Sequence[str],
+        env: dict[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.directory = directory
         self._log = directory / "stderr"
@@ -70,7 +74,7 @@ class Server:
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
-                pass_fds=[held],
+                pass_fds=[held, *pass_fds],
             )
         os.close(held)
 
@@ -184,12 +188,15 @@ def freastal(
     app: str = APP,
     ready: bool = True,
     env: dict[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Iterator[Server]:
     """Run ``freastal --port 0 … wanted`` on this source of ``wanted.py``."""
     (directory / "wanted.py").write_text(app)
-    where = [] if any(each in ("--bind", "--uds") for each in arguments) else ["--port", "0"]
+    where = (
+        [] if any(each in ("--bind", "--uds", "--fd") for each in arguments) else ["--port", "0"]
+    )
     command = [sys.executable, "-m", "freastal", *where, *arguments, "wanted"]
-    with running(directory, command, ready=ready, env=env) as server:
+    with running(directory, command, ready=ready, env=env, pass_fds=pass_fds) as server:
         yield server
 
 
@@ -203,10 +210,15 @@ def script(directory: Path, source: str, *, ready: bool = True) -> Iterator[Serv
 
 @contextlib.contextmanager
 def running(
-    directory: Path, command: Sequence[str], *, ready: bool, env: dict[str, str] | None = None
+    directory: Path,
+    command: Sequence[str],
+    *,
+    ready: bool,
+    env: dict[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Iterator[Server]:
     """Run a command, wait until it is ready, and leave nothing behind."""
-    server = Server(directory, command, env)
+    server = Server(directory, command, env, pass_fds)
     try:
         if ready:
             server.wait_ready()

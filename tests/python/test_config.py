@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import pytest
 
 from freastal import _core, config, proxies
-from freastal.addresses import TcpAddress, UnixAddress, parse_address
+from freastal.addresses import FdAddress, TcpAddress, UnixAddress, parse_address
 from freastal.config import Config, ConfigError, parse_target
 from freastal.options import OPTIONS, Kind, Option
 
 ROWS = list(OPTIONS.values())
-ADDRESS_OPTIONS = {"bind", "host", "port", "uds"}
+ADDRESS_OPTIONS = {"bind", "host", "port", "uds", "fd"}
 
-FIELDS = {"host": "bind", "port": "bind", "uds": "bind"}
+FIELDS = dict.fromkeys(ADDRESS_OPTIONS, "bind")
 
 COMPANIONS = {
     "keyfile": ["--certfile", "c"],
@@ -38,7 +38,8 @@ WRONG_TEXTS = {
     Kind.PATH: ["", "api", "http://a/", "/a\nb"],
     Kind.ADDRESSES: [
         *["", "host", "host:", "h:x", "h:65536", "h:-1", "::1:80", "[h]:80", "unix:"],
-        *["a\nb:80", "unix:a\x7fb"],
+        *["a\nb:80", "unix:a\x7fb", "unix:@", "fd://", "fd://x", "fd://-1", "fd://٣"],
+        *["fd://1048577", "fd://" + "9" * 5000],
     ],
     Kind.TEXTS: ["a\nb", "\x1b[2J"],
     Kind.PEERS: [
@@ -108,6 +109,7 @@ class TestTable:
                 *("root_path", "client_ca", "tls_ciphers", "tls_ciphersuites", "reuse_port"),
                 *("health_path", "config", "env_file", "chdir"),
             }
+            optional |= {"uds_owner", "uds_group", "user", "group", "umask", "pid", "proc_name"}
             assert row.kind is Kind.TEXTS or row.name in ADDRESS_OPTIONS | optional
         else:
             assert row.check(row.default, "") == row.default
@@ -158,6 +160,7 @@ class TestPrecedence:
                 "host": ("a", "b"),
                 "port": ("1", "2"),
                 "uds": ("a", "b"),
+                "fd": ("3", "4"),
             }[row.name]
             flags = [row.flag, second]
         elif row.name == "client_verify":
@@ -175,8 +178,9 @@ class TestPrecedence:
         elif row.kind is Kind.PEERS:
             first, flags = "10.0.0.0/8, unix", [row.flag, "*"]
         else:
-            first = row.text_of(type(row.default)(row.maximum))
-            flags = [row.flag, row.text_of(type(row.default)(row.minimum))]
+            number = float if row.kind is Kind.SECONDS else int
+            first = row.text_of(number(row.maximum))
+            flags = [row.flag, row.text_of(number(row.minimum))]
         environ = {row.variables[0]: first}
         others = COMPANIONS.get(row.name, [])
         from_environment = combine(others, environ)
@@ -216,6 +220,8 @@ class TestAddresses:
             ("[fe80::1%eth0]:1", TcpAddress("fe80::1%eth0", 1)),
             ("unix:/run/a:b.sock", UnixAddress("/run/a:b.sock")),
             ("unix:a", UnixAddress("a")),
+            ("unix:@a", UnixAddress("@a")),
+            ("fd://3", FdAddress(3)),
         ],
     )
     def test_forms(self, text: str, address: object) -> None:
@@ -227,7 +233,7 @@ class TestAddresses:
         with pytest.raises(ValueError, match=r"names no|ambiguous|brackets|control"):
             parse_address(text)
 
-    @pytest.mark.parametrize("text", ["localhost:80", "[::1]:80", "unix:/a"])
+    @pytest.mark.parametrize("text", ["localhost:80", "[::1]:80", "unix:/a", "unix:@a", "fd://3"])
     def test_are_written_as_they_are_read(self, text: str) -> None:
         assert str(parse_address(text)) == text
 
@@ -240,6 +246,7 @@ class TestAddresses:
             (["--host", "h", "--port", "9"], {}, ["h:9"]),
             (["--host", "h"], {"FREASTAL_PORT": "9"}, ["h:9"]),
             (["--uds", "a"], {"FREASTAL_PORT": "9"}, ["unix:a"]),
+            (["--fd", "3"], {"FREASTAL_UDS": "a"}, ["fd://3"]),
             (["--bind", "h:1"], {"FREASTAL_PORT": "9", "FREASTAL_HOST": "g"}, ["h:1"]),
             (["--bind", "h:1"], {"FREASTAL_BIND": "g:2"}, ["h:1"]),
             (["--port", "9"], {"FREASTAL_BIND": "g:2"}, ["127.0.0.1:9"]),
@@ -258,6 +265,7 @@ class TestAddresses:
             (["--bind", "h:1", "--port", "2"], {}, ["--bind", "--port"]),
             (["--bind", "h:1", "--uds", "a"], {}, ["--bind", "--uds"]),
             (["--uds", "a", "--host", "h"], {}, ["--uds", "--host"]),
+            (["--fd", "3", "--port", "1"], {}, ["--fd", "--port"]),
             (
                 [],
                 {"FREASTAL_BIND": "h:1", "FREASTAL_PORT": "2"},
@@ -464,6 +472,12 @@ class TestWrongValues:
 def test_a_path_has_no_slash_at_its_end(text: str, path: str) -> None:
     assert from_command_line("--root-path", text).root_path == path
     assert config.resolve(config.from_keywords({"root_path": text})).root_path == path
+
+
+def test_what_is_preloaded_is_not_reloaded() -> None:
+    with pytest.raises(ConfigError) as error:
+        from_command_line("--preload", "--reload")
+    assert one_line(error).startswith("--preload and --reload are both given (allowed: one")
 
 
 def test_passwords_are_the_secrets() -> None:

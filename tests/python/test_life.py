@@ -325,7 +325,7 @@ class TestCallsInThreads:
                     r"worker 1 \(pid \d+\) is replaced: a call of the application has taken \d+ s\n"
                 )
                 server.wait_for(r"worker 1 \(pid \d+\) is ready; pid \d+ leaves")
-                assert server.get() != pid
+                wait_until(lambda: server.get() != pid, "an answer of the new worker")
                 assert other.getresponse().read() == b"." * 20
                 with pytest.raises((ConnectionError, http.client.HTTPException)):
                     stuck.getresponse()

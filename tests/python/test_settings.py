@@ -246,7 +246,7 @@ class TestPrinted:
         found = settings("-c", "f.toml", "-w", "2", environ={"FREASTAL_THREADS": "2"})
         lines = list(found.lines())
         words = [line.removeprefix("# ").split()[0] for line in lines if line and line[0] != "\n"]
-        listen = {"host", "port", "uds"}  # they have gone into bind
+        listen = {"host", "port", "uds", "fd"}  # they have gone into bind
         assert words == ["app", *(name for name in OPTIONS if name not in listen), "on_exit"]
         assert {line.index("  # ") for line in lines if line.startswith(("t", "w", "l"))} == {
             lines[0].index("  # ")

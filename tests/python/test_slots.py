@@ -193,5 +193,5 @@ class TestWatch:
 
 def test_a_line_that_is_longer_than_there_is_room(process: Process) -> None:
     show(process.board, 0, 0, b"GET /")
-    process.board.memory[16:20] = (10**6).to_bytes(4, "little")
+    process.board.memory[24:28] = (10**6).to_bytes(4, "little")
     assert len(process.board.line) >= LINE

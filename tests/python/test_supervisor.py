@@ -46,13 +46,13 @@ class TestStart:
     def test_can_be_stopped_from_the_moment_its_sockets_are_open(self, tmp_path: Path) -> None:
         source = f"""
 import os, signal, freastal
-from freastal import supervisor
+from freastal import startup
 {APP}
-class Listeners(supervisor.Listeners):
+class Listeners(startup.Listeners):
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
         os.kill(os.getpid(), signal.SIGTERM)
-supervisor.Listeners = Listeners
+startup.Listeners = Listeners
 freastal.serve(application, port=0)
 """
         with script(tmp_path, source, ready=False) as server:
