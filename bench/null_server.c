@@ -63,7 +63,7 @@ static bool begin(struct null_server *self, int fd, size_t size) {
         .timeout_body = 60000,
         .timeout_keep_alive = 75000,
         .timeout_write = 60000,
-        .access_log_fd = -1,
+        .access_log.fd = -1,
     };
     struct loop_hooks hooks = {on_nothing, on_nothing, NULL};
     struct server_place place = {.loop = &self->loop,

@@ -182,7 +182,12 @@ class Worker:
     :param health_path: the path that is answered without the application; empty for none.
     :param wakeup_fd: WSGI without ``loop``: a descriptor that becomes readable when a signal has
         come (the other end of :func:`signal.set_wakeup_fd`); -1 for none. Its bytes are dropped.
-    :param access_log_fd: where access log lines are written in batches; -1 for none.
+    :param access_log_fd: where access log lines are written, by a thread; -1 for none. It can be
+        given another file by :func:`os.dup2`.
+    :param access_log_format: see ``docs/OPTIONS.md``; empty for the usual one.
+    :param access_log_prefix: what stands before each line where the descriptor takes datagrams.
+    :param request_id: ``off``, ``make``, or ``take`` from peers in ``forwarded_allow_ips``.
+    :param request_id_reply: responses carry it too.
     :param shared: other processes accept from the same sockets: take one connection at a time.
     :param multiprocess: ``wsgi.multiprocess`` of the environ.
     :param options: one keyword for each row of :data:`OPTIONS`.
@@ -211,6 +216,10 @@ class Worker:
         health_path: str = "",
         wakeup_fd: int = -1,
         access_log_fd: int = -1,
+        access_log_format: str = "",
+        access_log_prefix: str = "",
+        request_id: str = "off",
+        request_id_reply: bool = False,
         multiprocess: bool = False,
         shared: bool = False,
         **options: int | float | bool,

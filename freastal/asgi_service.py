@@ -33,16 +33,14 @@ less than a worker's ``LAST_WORDS``."""
 LOOK_SECONDS = 0.02
 """Between two looks whether calls are over whose connections are."""
 
-STANDARD_OUTPUT = 1
-
 
 class Service:
     """One application, its lifespan and its worker in the core.
 
     :param app: an ASGI 3 application.
-    :param config: of it, the options of the core, ``lifespan``, ``root_path`` and ``access_log``.
+    :param config: of it, the options of the core, ``lifespan`` and ``root_path``.
     :param core: more keywords of ``_core.Worker``: see :func:`freastal.tls.core_options`,
-        :func:`freastal.proxies.core_options`, and ``board``.
+        :func:`freastal.proxies.core_options`, :class:`freastal.access_log.AccessLog`, ``board``.
     """
 
     def __init__(self, app: Callable[..., Any], config: Config, core: Mapping[str, Any]) -> None:
@@ -98,7 +96,6 @@ class Service:
             state=state,
             root_path=self._config.root_path,
             stopped=self._on_stopped,
-            access_log_fd=STANDARD_OUTPUT if self._config.access_log else -1,
             multiprocess=self._config.workers > 1,
             **self._options,
             **self._config.core_options("asgi"),

@@ -43,4 +43,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return check(target, found.config)
     from freastal import startup
 
-    return startup.serve(target, found.config)
+    code = startup.serve(target, found.config)
+    _let_go()
+    return code
+
+
+def _let_go() -> None:
+    """What standard output and error do not take is lost; it would turn the exit code into 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)

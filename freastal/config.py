@@ -18,7 +18,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from freastal.access_format import check_format
 from freastal.addresses import ANY_HOST, Address, FdAddress, TcpAddress, UnixAddress
+from freastal.log_target import log_target
 from freastal.names import did_you_mean, nearest_option
 from freastal.options import GROUPS, OPTIONS, ConfigError, Kind, Option
 
@@ -106,7 +108,14 @@ class Config:
     lifespan: str
     loop: str
     log_level: str
-    access_log: bool
+    error_logfile: str
+    log_format: str
+    log_config: str
+    access_log: bool | None
+    access_logfile: str
+    access_log_format: str
+    request_id: str
+    request_id_header: bool
     certfile: tuple[str, ...]
     keyfile: tuple[str, ...]
     keyfile_password: tuple[str, ...]
@@ -152,6 +161,8 @@ class Config:
                     f"{OPTIONS[name].flag} is given {given} times, and --certfile {pairs} times "
                     "(allowed: one for each)"
                 )
+        check_format(self.access_log_format, "--access-log-format")
+        log_target(self.access_logfile)
         if self.preload and self.reload:
             raise ConfigError(
                 "--preload and --reload are both given (allowed: one; what is preloaded stays)"
@@ -170,6 +181,13 @@ class Config:
         """
         one_at_a_time = interface == "wsgi" and self.threads == 1
         return self.reuse_port is None and one_at_a_time
+
+    @property
+    def logs_access(self) -> bool:
+        """Whether there is an access log."""
+        if self.access_log is None:
+            return bool(self.access_logfile != OPTIONS["access_logfile"].default)
+        return self.access_log
 
     @property
     def secure(self) -> bool:
@@ -399,11 +417,12 @@ def make_parser() -> Parser:
 
 def _add_argument(group: argparse._ArgumentGroup, row: Option) -> None:
     flags = [each for each in (row.short, row.flag, *row.aliases) if each]
-    words = row.words.replace("%", "%%")
+    words = row.words
     if row.other_variables:
         words += "; also read from " + ", ".join(row.other_variables)
     if row.default not in ("", (), None):
         words += f" (default: {row.text_of(row.default)})"
+    words = words.replace("%", "%%")
     if row.kind is Kind.SWITCH:
         group.add_argument(
             *flags, dest=row.name, action=argparse.BooleanOptionalAction, default=None, help=words

@@ -25,7 +25,7 @@ from freastal.hooks import check_hook
 from freastal.names import did_you_mean, nearest_option
 from freastal.options import OPTIONS, ConfigError, Kind, Option
 
-__all__ = ["ConfigFile", "read_config_file"]
+__all__ = ["ConfigFile", "read_config_file", "read_toml"]
 
 APP = "app"
 HOOKS_TABLE = "hooks"
@@ -50,7 +50,7 @@ def read_config_file(path: str) -> ConfigFile:
 
     :raises ConfigError: it cannot be read, is no TOML, or holds what is not allowed.
     """
-    table, prefix = _parse(path), ""
+    table, prefix = read_toml(path), ""
     if os.path.basename(path) == "pyproject.toml":
         tools = table.get("tool")
         found = tools.get("freastal") if isinstance(tools, dict) else None
@@ -78,7 +78,12 @@ def read_config_file(path: str) -> ConfigFile:
     return ConfigFile(layer, app, hooks)
 
 
-def _parse(path: str) -> dict[str, Any]:
+def read_toml(path: str, flag: str = "--config") -> dict[str, Any]:
+    """Read a file of TOML.
+
+    :param flag: the option that names it, for the message.
+    :raises ConfigError: it cannot be read, or is no TOML.
+    """
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -87,7 +92,7 @@ def _parse(path: str) -> dict[str, Any]:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
-        raise ConfigError(f"cannot read --config {path!r}: {error.strerror}") from None
+        raise ConfigError(f"cannot read {flag} {path!r}: {error.strerror}") from None
     try:
         table: dict[str, Any] = tomllib.loads(data.decode())
     except UnicodeDecodeError as error:

@@ -1,4 +1,5 @@
-"""What the system around a server sees of it: its pid file, its title, its service manager.
+"""What the system around a server sees of it: its pid file, its title, its log files, its service
+manager.
 
 The supervisor tells of each turn of its life here, and gives a moment to :meth:`Host.look` whenever
 :attr:`Host.next_at` has come.
@@ -10,9 +11,11 @@ import os
 import time
 from types import TracebackType
 
-from freastal import titles
+from freastal import logs, titles
+from freastal.access_log import prepare_file
 from freastal.config import Config
 from freastal.pid_file import PidFile
+from freastal.privileges import Identity
 from freastal.service_manager import ServiceManager
 from freastal.start_block import count
 
@@ -23,10 +26,14 @@ class Host:
     """Entered for as long as the server lives.
 
     :param app_name: the application's, for titles.
+    :param workers: whom workers become: log files belong to them, so that they can reopen them.
     :raises freastal.pid_file.PidFileError: entered, while another server has the pid file.
+    :raises freastal.access_log.AccessLogError: nor can the access log be made.
     """
 
-    def __init__(self, app_name: str, config: Config) -> None:
+    def __init__(self, app_name: str, config: Config, workers: Identity | None = None) -> None:
+        self._config = config
+        self._owner = (workers.uid, workers.gid) if workers else (-1, -1)
         self._name = config.proc_name or app_name
         self._path = config.pid
         self._pid_file: PidFile | None = None
@@ -38,6 +45,7 @@ class Host:
         if self._path:
             self._pid_file = PidFile(self._path)
         titles.show(f"supervisor {self._name}", "super")
+        self._own_logs()
         return self
 
     def __exit__(
@@ -48,6 +56,19 @@ class Host:
     ) -> None:
         if self._pid_file is not None:
             self._pid_file.remove()
+
+    def _own_logs(self) -> None:
+        logs.own(self._owner)
+        prepare_file(self._config, self._owner)
+
+    def reopen_logs(self) -> None:
+        """Have the supervisor go on in new log files, and make the workers'.
+
+        :raises OSError: one cannot be opened, or given to them.
+        :raises freastal.access_log.AccessLogError: nor can the access log be made.
+        """
+        logs.reopen()
+        self._own_logs()
 
     def worker_title(self, number: int) -> str:
         """What a worker shows."""

@@ -29,6 +29,10 @@ class ServerKeywords(TypedDict, total=False):
     root_path: str | None
     lifespan: str | None
     access_log: bool | None
+    access_logfile: str | None
+    access_log_format: str | None
+    request_id: str | None
+    request_id_header: bool | None
     certfile: str | Sequence[str] | None
     keyfile: str | Sequence[str] | None
     keyfile_password: str | Sequence[str] | None
@@ -89,6 +93,9 @@ class AsgiKeywords(ServerKeywords, total=False):
     reload_exclude: str | Sequence[str] | None
     loop: str | None
     log_level: str | None
+    error_logfile: str | None
+    log_format: str | None
+    log_config: str | None
 
 
 class Keywords(AsgiKeywords, total=False):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from freastal.addresses import FORMS, LARGEST_FD
 from freastal.kinds import MASK, ConfigError, Kind, Option
+from freastal.options_logs import LOGGING
 from freastal.options_process import IDENTITY, PRELOAD, UDS_OWNER
 
 __all__ = ["GROUPS", "MASK", "OPTIONS", "ConfigError", "Kind", "Option"]
@@ -313,17 +314,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             interface="asgi",
         ),
     ),
-    "Logs": (
-        Option(
-            "log_level",
-            Kind.TEXT,
-            "info",
-            "log this and worse to standard error: debug, info, warning, error or critical",
-            choices=("debug", "info", "warning", "error", "critical"),
-            metavar="LEVEL",
-        ),
-        Option("access_log", Kind.SWITCH, False, "log each request to standard output"),
-    ),
+    "Logs": LOGGING,
     "TLS": (
         _files("certfile", "a certificate with its chain, in PEM; repeatable, chosen by the name"),
         _files("keyfile", "its key, in PEM, once for each --certfile; else in that very file"),

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from freastal import config, loader, privileges, proxies, tls
+from freastal.access_log import AccessLog
 from freastal.addresses import Address
 from freastal.asgi_service import Service
 from freastal.sockets import Listeners, address_of
@@ -32,7 +33,8 @@ __all__ = ["OPTIONS", "Server"]
 
 FOR_PROCESSES = (
     *("config", "env_file", "chdir"),
-    *("interface", "log_level", "loop", "threads", "workers", "reuse_port", "timeout_worker"),
+    *("log_level", "error_logfile", "log_format", "log_config"),
+    *("interface", "loop", "threads", "workers", "reuse_port", "timeout_worker"),
     "timeout_request",
     *("limit_max_requests", "limit_max_requests_jitter", "workers_lifetime", "workers_max_rss"),
     *("preload", "user", "group", "umask", "pid", "proc_name"),
@@ -121,16 +123,25 @@ class Server:
         :raises freastal.lifespan.LifespanError: it refuses to start.
         :raises freastal.sockets.ListenError: an address cannot be listened on.
         :raises freastal.config.ConfigError: a file of TLS cannot be used.
+        :raises freastal.access_log.AccessLogError: the access log cannot be opened.
         :raises OSError: nor can one of the given sockets, or the core cannot be made.
         :raises RuntimeError: called a second time.
         """
         if self._loop is not None:
             raise RuntimeError("a Server serves once: make another")
         self._loop = asyncio.get_running_loop()
+        access_log = AccessLog(self._config)
+        try:
+            await self._serve(access_log)
+        finally:
+            access_log.close()
+
+    async def _serve(self, access_log: AccessLog) -> None:
         keys = (os.urandom(TICKET_KEY_BYTES),)
         options = {
             **proxies.core_options(self._config),
             **tls.core_options(self._config, keys),
+            **access_log.core_options(),
         }
         self._service = Service(self._load(), self._config, options)
         sockets = self._listen() if self._given is None else self._take(self._given)

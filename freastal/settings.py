@@ -75,10 +75,11 @@ class Settings:
     def enter(self) -> None:
         """Change to the directory of ``--chdir``; set logging up, and log the warnings.
 
-        :raises ConfigError: there is no such directory, or it may not be entered.
+        :raises ConfigError: there is no such directory, or it may not be entered; a file of logs
+            cannot be used.
         """
         change_directory(self.config.chdir, self.origins["chdir"])
-        logs.set_up(self.config.log_level)
+        logs.set_up(self.config)
         for line in self.warnings:
             logger.warning(line)
 

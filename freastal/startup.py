@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from freastal import loader, logs, privileges, worker
+from freastal.access_log import AccessLogError
 from freastal.addresses import Address, FdAddress
 from freastal.config import Config, ConfigError
 from freastal.host import Host
@@ -55,7 +56,7 @@ def serve(app: str | Callable[..., Any], config: Config) -> int:
     except loader.AppError as error:
         say(f"{error.traceback_text}freastal: {error}")
         return worker.EXIT_APP
-    except (ListenError, PidFileError) as error:
+    except (AccessLogError, ListenError, PidFileError) as error:
         say(f"freastal: {error}")
         return worker.EXIT_ERROR
 
@@ -63,7 +64,7 @@ def serve(app: str | Callable[..., Any], config: Config) -> int:
 def _serve(app: str | Callable[..., Any], config: Config) -> int:
     identity = privileges.identity(config)
     owner = privileges.socket_owner(config, identity)
-    host = Host(loader.describe(app), config)
+    host = Host(loader.describe(app), config, identity)
     loaded = preload(app, config) if config.preload else None
     with SignalPipe(HANDLED) as signals, host:
         listeners = Listeners(

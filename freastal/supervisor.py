@@ -25,7 +25,7 @@ Signals, as gunicorn has them:
 
 * SIGTERM, SIGINT: stop gracefully; a second one ends now. SIGQUIT: stop now.
 * SIGHUP: replace all workers: new code, new certificates.
-* SIGUSR2: have all workers read the certificates anew, and stay.
+* SIGUSR1: go on in new log files. SIGUSR2: have all workers read the certificates anew, and stay.
 * SIGTTIN, SIGTTOU: one worker more, one less.
 
 Exit codes: 0 stopped; 1 cannot listen or run, or a second signal cut requests off; 3 the
@@ -35,7 +35,6 @@ application cannot be loaded or does not start.
 from __future__ import annotations
 
 import contextlib
-import enum
 import logging
 import os
 import selectors
@@ -48,6 +47,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from freastal import proxies, watch, worker
+from freastal.access_log import AccessLogError
 from freastal.board import Board
 from freastal.config import Config
 from freastal.host import Host
@@ -59,6 +59,7 @@ from freastal.slots import Process, Slot
 from freastal.sockets import Listeners
 from freastal.spawn import spawn
 from freastal.start_block import count, start_block
+from freastal.states import EDGES, State
 from freastal.tickets import TICKET_SECONDS, Keys
 
 __all__ = ["HANDLED", "Supervisor", "say"]
@@ -68,6 +69,7 @@ HANDLED = (
     signal.SIGINT,
     signal.SIGQUIT,
     signal.SIGHUP,
+    signal.SIGUSR1,
     signal.SIGUSR2,
     signal.SIGTTIN,
     signal.SIGTTOU,
@@ -86,23 +88,6 @@ SETTLE_SECONDS = 1.0
 MOST_WORKERS = 1024
 
 logger = logging.getLogger("freastal")
-
-
-class State(enum.Enum):
-    """Where the server is in its life; the edges stand at the head of the file."""
-
-    STARTING = enum.auto()
-    SERVING = enum.auto()
-    STOPPING = enum.auto()
-    KILLING = enum.auto()
-
-
-EDGES = {
-    (State.STARTING, State.SERVING),
-    (State.STARTING, State.STOPPING),
-    (State.SERVING, State.STOPPING),
-    (State.STOPPING, State.KILLING),
-}
 
 
 class Supervisor:
@@ -470,6 +455,8 @@ class Supervisor:
                 continue
             elif number == signal.SIGHUP:
                 self._on_hang_up()
+            elif number == signal.SIGUSR1:
+                self._on_reopen()
             elif number == signal.SIGUSR2:
                 self._on_renew()
             elif self._state is not State.SERVING:
@@ -503,6 +490,14 @@ class Supervisor:
         if self._loaded is not None:
             logger.info("the code stays as it was when the server started: --preload")
         self._host.reloading()
+
+    def _on_reopen(self) -> None:
+        try:
+            self._host.reopen_logs()
+        except (OSError, AccessLogError) as error:
+            logger.error("SIGUSR1: %s", error)
+        for process in self._processes():
+            process.signal(signal.SIGUSR1)
 
     def _on_renew(self) -> None:
         if not self._config.secure:

@@ -14,6 +14,7 @@ Signals, all handled in Python while the core or the event loop runs:
 * SIGTERM: stop gracefully within ``--timeout-graceful-shutdown``. More of them change nothing:
   systemd sends one to every process of a unit, besides the supervisor's.
 * SIGQUIT: stop now, requests in flight are cut off.
+* SIGUSR1: go on in new log files.
 * SIGUSR2: read the certificates anew.
 * SIGABRT: say where every thread stands, and die; sent to a worker that stands still.
 * SIGINT: nothing. Ctrl-C reaches every process of the terminal; the supervisor has the word.
@@ -43,6 +44,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from freastal import loader, logs, privileges, titles
+from freastal.access_log import AccessLog, AccessLogError
 from freastal.board import Board
 from freastal.config import Config, ConfigError
 
@@ -178,6 +180,7 @@ class _Process:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._serving: Serving | None = None
+        self._access_log: AccessLog
         self._stopping = False
         self._said = b""  # by the supervisor: a line that is not complete
 
@@ -188,6 +191,7 @@ class _Process:
         signal.signal(signal.SIGINT, _ignore)
         signal.signal(signal.SIGTERM, self._on_term)
         signal.signal(signal.SIGQUIT, self._on_quit)
+        signal.signal(signal.SIGUSR1, self._on_reopen)
         signal.signal(signal.SIGUSR2, self._on_renew)
         for number in (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
             signal.signal(number, _ignore)  # they are the supervisor's
@@ -225,6 +229,7 @@ class _Process:
         try:
             titles.show(job.title, f"w{job.number}")
             privileges.become(job.identity, config.umask)
+            self._access_log = AccessLog(config)
             app = job.loaded or loader.load(job.app, app_dir=config.app_dir, factory=config.factory)
             name = loader.describe(job.app)
             interface = loader.choose_interface(app, config.interface, name)
@@ -236,6 +241,8 @@ class _Process:
             return Report(code=EXIT_APP, line=str(error), traceback_text=error.traceback_text)
         except ConfigError as error:
             return Report(code=EXIT_USAGE, line=str(error))
+        except AccessLogError as error:
+            return Report(code=EXIT_ERROR, line=str(error))
         except Exception as error:
             line = f"cannot start a worker: {error}"
             return Report(code=EXIT_ERROR, line=line, traceback_text=traceback.format_exc())
@@ -254,6 +261,7 @@ class _Process:
         options = {
             **proxies.core_options(config),
             **tls.core_options(config, self._job.ticket_keys),
+            **self._access_log.core_options(),
             "board": self._job.board.memory,
             "shared": shares or self._job.common,
         }
@@ -305,6 +313,14 @@ class _Process:
 
     def _on_quit(self, signum: int, frame: FrameType | None) -> None:
         self._stop(0)
+
+    def _on_reopen(self, signum: int, frame: FrameType | None) -> None:
+        """Go on in new log files; where one cannot be opened, the old one goes on."""
+        try:
+            logs.reopen()
+            self._access_log.reopen()
+        except (OSError, AccessLogError, AttributeError) as error:
+            logger.error("SIGUSR1: %s", error)
 
     def _on_renew(self, signum: int, frame: FrameType | None) -> None:
         """Read the certificates anew; what is wrong with them changes nothing."""

@@ -21,8 +21,6 @@ __all__ = ["WsgiWorker"]
 POOL_THREADS = "freastal-"
 """How the names begin that the core gives its threads (src/gateway/wsgi_pool.c)."""
 
-STANDARD_OUTPUT = 1
-
 
 class WsgiWorker:
     """A :class:`freastal.worker.Serving` for WSGI."""
@@ -42,7 +40,6 @@ class WsgiWorker:
             app,
             [each.fileno() for each in sockets],
             wakeup_fd=wakeup_fd,
-            access_log_fd=STANDARD_OUTPUT if config.access_log else -1,
             multiprocess=config.workers > 1,
             **core,
             **config.core_options("wsgi"),

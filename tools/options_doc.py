@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from freastal import options  # noqa: E402
+from freastal.access_format import ATOMS
 from freastal.hooks import HOOKS  # noqa: E402
 from freastal.options import Kind, Option  # noqa: E402
 
@@ -93,6 +94,16 @@ makes no difference whether they are written in a configuration file.
 
 """
 
+ACCESS_LOG = """\
+## The format of the access log
+
+`common` and `combined` are those of httpd, `json` is an object a line. Else atoms stand in `%(…)s`,
+`%%` is a percent sign, and a format that begins with `{` has what comes from outside escaped for JSON:
+
+| Atom | Is |
+| --- | --- |
+"""
+
 TAIL = """\
 ## Signals
 
@@ -101,6 +112,10 @@ TAIL = """\
 | SIGTERM, SIGINT | Stops gracefully: no new connections, idle ones are closed, requests in flight \
 have `--timeout-graceful-shutdown` to finish. |
 | SIGQUIT | Stops now: requests in flight are cut off, exit handlers still run. |
+| SIGHUP | Replaces all workers, one after the other. |
+| SIGTTIN, SIGTTOU | One worker more, one less. |
+| SIGUSR1 | Goes on in new log files. |
+| SIGUSR2 | Reads the certificates anew. |
 | a second one of these | Kills the workers. |
 
 A worker takes SIGTERM and SIGQUIT alike, and is replaced. Workers stop gracefully by themselves
@@ -155,7 +170,8 @@ def _lines() -> Iterator[str]:
             yield f"| {' | '.join(cells)} |"
         yield ""
     hooks = "".join(f"| `{name}` | {when} |\n" for name, when in HOOKS.items())
-    yield FILES + hooks + ENV_FILE + TAIL
+    atoms = "".join(f"| `{name}` | {words} |\n" for name, words in ATOMS.items())
+    yield FILES + hooks + ENV_FILE + ACCESS_LOG + atoms + "\n" + TAIL
 
 
 def main() -> None:

@@ -13,6 +13,8 @@
     X(ERR_LIMIT, "a limit of the server is reached", 503)                                          \
     X(ERR_GONE, "the connection is gone", 0)                                                       \
     X(ERR_ORDER, "called in the wrong order", 500)                                                 \
+    X(ERR_LOG_ATOM, "the format of the access log has what is not known", 0)                       \
+    X(ERR_LOG_LINE, "the format of the access log makes lines that are too long", 0)               \
     /* request line, RFC 9112 section 3 */                                                         \
     X(ERR_METHOD, "the method is not a token of 1 to 20 characters", 400)                          \
     X(ERR_TARGET, "the request target is not printable ASCII of a known form", 400)                \

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/banned.h"
 
@@ -50,20 +51,47 @@ const struct log_line *log_next(struct log *log) {
     return line;
 }
 
-size_t log_escape(char *text, size_t size, struct slice bytes) {
+/* Are these eight bytes all printable ASCII without quote and backslash? A sum of what each of the
+ * four conditions makes of the high bit of each byte. */
+static bool is_plain_word(uint64_t word) {
+    const uint64_t ones = 0x0101010101010101u;
+    const uint64_t high = 0x8080808080808080u;
+    uint64_t quote = word ^ (ones * '"');
+    uint64_t slash = word ^ (ones * '\\');
+    uint64_t delete = word ^ (ones * 0x7f);
+    uint64_t bad = word | (word - ones * 0x20) | (quote - ones) | (slash - ones) | (delete - ones);
+    return (bad & high) == 0;
+}
+
+static bool is_plain(uint8_t c) {
+    return c >= 0x20 && c < 0x7f && c != '\\' && c != '"';
+}
+
+static inline size_t escape(char *text, size_t size, struct slice bytes, struct slice prefix) {
     static const char digits[] = "0123456789abcdef";
     size_t len = 0;
-    for (size_t i = 0; i < bytes.len; i++) {
-        uint8_t c = bytes.at[i];
-        bool plain = c >= 0x20 && c < 0x7f && c != '\\' && c != '"';
-        if (len + (plain ? 1 : 4) >= size) {
+    size_t i = 0;
+    while (i < bytes.len) {
+        uint64_t word;
+        if (bytes.len - i >= sizeof(word) && size - len > sizeof(word)) {
+            memcpy(&word, bytes.at + i, sizeof(word));
+            if (is_plain_word(word)) {
+                memcpy(text + len, &word, sizeof(word));
+                len += sizeof(word);
+                i += sizeof(word);
+                continue;
+            }
+        }
+        uint8_t c = bytes.at[i++];
+        bool plain = is_plain(c);
+        if (len + (plain ? 1 : prefix.len + 2) >= size) {
             break;
         }
         if (plain) {
             text[len++] = (char)c;
         } else {
-            text[len++] = '\\';
-            text[len++] = 'x';
+            memcpy(text + len, prefix.at, prefix.len);
+            len += prefix.len;
             text[len++] = digits[c >> 4];
             text[len++] = digits[c & 15];
         }
@@ -72,4 +100,12 @@ size_t log_escape(char *text, size_t size, struct slice bytes) {
         text[len] = '\0';
     }
     return len;
+}
+
+size_t log_escape(char *text, size_t size, struct slice bytes) {
+    return escape(text, size, bytes, SLICE("\\x"));
+}
+
+size_t log_escape_json(char *text, size_t size, struct slice bytes) {
+    return escape(text, size, bytes, SLICE("\\u00"));
 }

@@ -47,4 +47,8 @@ const struct log_line *log_next(struct log *log);
  * quote, as \xNN, cut to what fits with its NUL. Returns the length. */
 size_t log_escape(char *text, size_t size, struct slice bytes);
 
+/* The same, for the inside of a JSON string: as \u00NN, whatever encoding the bytes are in (RFC
+ * 8259 section 7). */
+size_t log_escape_json(char *text, size_t size, struct slice bytes);
+
 #endif

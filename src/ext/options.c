@@ -153,6 +153,6 @@ void options_to_server(const struct options *options, struct server_config *conf
         .timeout_body = options_milliseconds(options->timeout_body),
         .timeout_keep_alive = options_milliseconds(options->timeout_keep_alive),
         .timeout_write = options_milliseconds(options->timeout_write),
-        .access_log_fd = -1,
+        .access_log.fd = -1,
     };
 }

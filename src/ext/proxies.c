@@ -107,6 +107,10 @@ struct transport *worker_proxies_transport(struct worker_proxies *self, struct t
     return &self->preface.transport;
 }
 
+const struct trust *worker_proxies_trusted(const struct worker_proxies *self) {
+    return &self->origin.trusted;
+}
+
 void worker_proxies_config(const struct worker_proxies *self, struct server_config *config) {
     const char *path = self->health_path;
     config->origin = self->believes ? &self->origin : NULL;

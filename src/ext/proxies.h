@@ -32,6 +32,9 @@ void worker_proxies_release(struct worker_proxies *self);
 /* The transport for connections that come by `below`. [borrows below until it is released] */
 struct transport *worker_proxies_transport(struct worker_proxies *self, struct transport *below);
 
+/* Whose words are believed (forwarded_allow_ips). */
+const struct trust *worker_proxies_trusted(const struct worker_proxies *self);
+
 /* The part of `config` that is its own. [borrows self until the server is released] */
 void worker_proxies_config(const struct worker_proxies *self, struct server_config *config);
 

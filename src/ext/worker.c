@@ -119,6 +119,7 @@ static void close_transport(struct worker *self) {
     self->tls = NULL;
     self->server.transport = &self->sockets.transport; /* which is counted as long as self lives */
     worker_proxies_release(&self->proxies);
+    worker_logs_release(&self->logs);
     transport_uv_release(&self->sockets);
 }
 
@@ -137,18 +138,24 @@ static int listen_on(struct worker *self, const struct worker_args *args) {
     }
     options_to_server(&args->options, &config);
     worker_proxies_config(&self->proxies, &config);
-    config.access_log_fd = args->access_log_fd;
     config.shared = args->shared;
-    int err = server_init(&self->server, &place, &config, fds, (uint32_t)count);
-    if (err) {
+    const struct trust *trusted = worker_proxies_trusted(&self->proxies);
+    bool failed = worker_logs_config(&self->logs, args, trusted, &config) < 0;
+    if (!failed) {
+        int err = server_init(&self->server, &place, &config, fds, (uint32_t)count);
+        failed = err != 0;
+        if (err) {
+            worker_logs_raise(args, err);
+        }
+    }
+    if (failed) {
         close_transport(self);
         while (count > 0) {
             close(fds[--count]);
         }
-        PyErr_SetString(PyExc_OSError, err_text(err));
     }
     PyMem_Free(fds);
-    return err ? -1 : 0;
+    return failed ? -1 : 0;
 }
 
 /* [new] logging.getLogger("freastal.error"); NULL with an exception. */
@@ -276,6 +283,14 @@ static void turn_until_over(struct worker *self) {
     self->loop->nested = nested;
 }
 
+/* The access log's last lines, and what the core still had to say. */
+static void end_log(struct worker *self) {
+    Py_BEGIN_ALLOW_THREADS;
+    server_end_log(&self->server);
+    Py_END_ALLOW_THREADS;
+    drain_log(&self->on_log);
+}
+
 /* Everything but the memory of the object. False where threads that could not be waited for are
  * still in the application: to be called again. */
 static bool close_all(struct worker *self) {
@@ -296,7 +311,7 @@ static bool close_all(struct worker *self) {
         }
     }
     self->life = WORKER_CLOSED;
-    drain_log(&self->on_log);
+    end_log(self);
     runnable_cancel(&self->on_log);
     runnable_cancel(&self->on_stop);
     loop_timer_stop(loop, &self->patience);
@@ -364,6 +379,7 @@ static PyObject *worker_run(PyObject *object, PyObject *unused) {
     }
     self->kind->end(self);
     self->life = WORKER_ENDED;
+    end_log(self);
     loop_sweep(&self->loop->loop);
     board_step(self->loop->loop.board, 0); /* what the process still does is no step of the loop */
     if (raised) {
@@ -540,7 +556,9 @@ static PyType_Slot worker_slots[] = {
      PyDoc_STR("Worker(app, sockets, *, interface='wsgi', loop=None, tasks=None, state=None, "
                "root_path='', stopped=None, board=None, tls=None, ticket_keys=(), "
                "forwarded_allow_ips=(), forwarded_kind='auto', proxy_allow_from=(), "
-               "health_path='', wakeup_fd=-1, access_log_fd=-1, multiprocess=False, shared=False, "
+               "health_path='', wakeup_fd=-1, access_log_fd=-1, access_log_format='', "
+               "access_log_prefix='', request_id='off', request_id_reply=False, "
+               "multiprocess=False, shared=False, "
                "**options)\n--\n\nWhat one loop serves.")},
     {Py_tp_new, worker_new},
     {Py_tp_init, worker_init},

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ext/logs.h"
 #include "ext/loop.h"
 #include "ext/proxies.h"
 #include "ext/state.h"
@@ -63,6 +64,7 @@ struct worker {
     struct transport_uv sockets;
     struct worker_proxies proxies; /* over them, where the PROXY protocol is spoken */
     struct worker_tls *tls;        /* over these; NULL: none */
+    struct worker_logs logs;
     struct server server;
     const struct worker_gateway *kind;
     union {

@@ -106,6 +106,16 @@ static int take_proxies(PyObject *rest, struct worker_args *read) {
                : 0;
 }
 
+static int take_logs(PyObject *rest, struct worker_args *read) {
+    return take_descriptor(rest, "access_log_fd", &read->access_log_fd) < 0 ||
+                   take_text(rest, "access_log_format", &read->access_log_format) < 0 ||
+                   take_text(rest, "access_log_prefix", &read->access_log_prefix) < 0 ||
+                   take_text(rest, "request_id", &read->request_id) < 0 ||
+                   take_bool(rest, "request_id_reply", &read->request_id_reply) < 0
+               ? -1
+               : 0;
+}
+
 static int take_all(struct worker_args *read, const struct state *state, PyObject *rest) {
     PyObject *loop;
     if (take_text(rest, "interface", &read->interface) < 0 ||
@@ -115,8 +125,7 @@ static int take_all(struct worker_args *read, const struct state *state, PyObjec
         take_callable(rest, "stopped", &read->stopped) < 0 ||
         take(rest, "board", &read->board) < 0 ||
         take_text(rest, "root_path", &read->root_path) < 0 ||
-        take_descriptor(rest, "wakeup_fd", &read->wakeup_fd) < 0 ||
-        take_descriptor(rest, "access_log_fd", &read->access_log_fd) < 0 ||
+        take_descriptor(rest, "wakeup_fd", &read->wakeup_fd) < 0 || take_logs(rest, read) < 0 ||
         take_tls(rest, state, read) < 0 || take_proxies(rest, read) < 0 ||
         take_bool(rest, "multiprocess", &read->multiprocess) < 0 ||
         take_bool(rest, "shared", &read->shared) < 0) {
@@ -133,7 +142,10 @@ int worker_args_read(struct worker_args *read, const struct state *state, PyObje
                                  .forwarded_kind = "auto",
                                  .health_path = "",
                                  .wakeup_fd = -1,
-                                 .access_log_fd = -1};
+                                 .access_log_fd = -1,
+                                 .access_log_format = "",
+                                 .access_log_prefix = "",
+                                 .request_id = "off"};
     if (!PyArg_ParseTuple(args, "OO:Worker", &read->app, &read->sockets)) {
         return -1;
     }

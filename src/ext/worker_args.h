@@ -28,6 +28,10 @@ struct worker_args {
     const char *root_path;
     int wakeup_fd; /* -1: none */
     int access_log_fd;
+    const char *access_log_format; /* empty: the usual one */
+    const char *access_log_prefix; /* of datagrams */
+    const char *request_id;        /* off, make or take */
+    bool request_id_reply;
     bool multiprocess;
     bool shared; /* the sockets, with other processes */
     struct options options;

@@ -171,7 +171,8 @@ static void keep(struct asgi_block *block, struct slice bytes, PyObject *list) {
     Py_XSETREF(block->pairs, pairs);
 }
 
-PyObject *asgi_fields_make(struct asgi_fields *fields, const struct request *request) {
+/* The pairs of the head, made or from before. [new] NULL with an exception. */
+static PyObject *find_list(struct asgi_fields *fields, const struct request *request) {
     struct slice bytes = block_of(request);
     if (bytes.len == 0 || bytes.len > ASGI_BLOCK_MAX || has_other_host(request)) {
         return make_list(fields, request);
@@ -187,5 +188,28 @@ PyObject *asgi_fields_make(struct asgi_fields *fields, const struct request *req
         keep(block, bytes, list);
     }
     block->hash = hash;
+    return list;
+}
+
+/* Puts the request id in the place of the fields that have its name. 0, or -1 with an exception. */
+static int put_id(const struct asgi_fields *fields, PyObject *list, struct slice id) {
+    PyObject *name = fields->names[HEADER_X_REQUEST_ID];
+    for (Py_ssize_t i = PyList_GET_SIZE(list); i-- > 0;) {
+        if (PyTuple_GET_ITEM(PyList_GET_ITEM(list, i), 0) == name &&
+            PyList_SetSlice(list, i, i + 1, NULL) < 0) {
+            return -1;
+        }
+    }
+    PyObject *pair = make_pair(Py_NewRef(name), bytes_of(id));
+    int failed = pair ? PyList_Append(list, pair) : -1;
+    Py_XDECREF(pair);
+    return failed;
+}
+
+PyObject *asgi_fields_make(struct asgi_fields *fields, const struct request *request) {
+    PyObject *list = find_list(fields, request);
+    if (list && request->id.len > 0 && put_id(fields, list, request->id) < 0) {
+        Py_CLEAR(list);
+    }
     return list;
 }

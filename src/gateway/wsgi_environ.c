@@ -472,6 +472,10 @@ int wsgi_environ_make(struct wsgi_environ *self, const struct request *request,
         wsgi_security_put(out->environ, &self->texts, request->security)) {
         Py_CLEAR(out->environ);
     }
+    if (out->environ && request->id.len > 0 &&
+        put(out->environ, self->headers[HEADER_X_REQUEST_ID], py_text_make(request->id))) {
+        Py_CLEAR(out->environ);
+    }
     if (!out->environ) {
         Py_CLEAR(out->method);
         Py_CLEAR(out->uri);

@@ -50,6 +50,7 @@ struct request {
     const struct origin *origin;     /* who asks, and for what */
     const struct peer *local;        /* the address of the listener */
     const struct security *security; /* what protects the connection; NULL: nothing */
+    struct slice id;   /* the request id, in place of its X-Request-ID fields; empty: none */
     uint32_t listener; /* its index, in the order in which the server was given them */
 };
 

@@ -79,8 +79,12 @@ static void free_exchange(struct http1_exchange *ex, struct server *server) {
 /* The response's line, once; also of one that was cut. */
 static void log_access(struct http1 *conn, struct http1_exchange *ex) {
     struct access_log *log = &conn->server->access_log;
-    if (log->fd >= 0 && ex->status > 0 && !ex->quiet) {
-        access_log_end(log, &ex->entry, &ex->origin.client, ex->status, ex->sent);
+    if (log->on && ex->status > 0 && !ex->quiet) {
+        struct access_end end = {.client = &ex->origin.client,
+                                 .request_id = ex->id,
+                                 .status = ex->status,
+                                 .bytes = ex->sent};
+        access_log_end(log, &ex->entry, &end);
         ex->status = 0;
     }
 }
@@ -211,6 +215,7 @@ static void run(struct runnable *runnable) {
                                   .bytes = http1_use(conn, ex->head_len),
                                   .rules = &ex->rules,
                                   .origin = &ex->origin,
+                                  .id = ex->id,
                                   .local = &server->listeners[conn->listener].local,
                                   .security = stream_security(conn->stream),
                                   .listener = conn->listener};
@@ -445,10 +450,11 @@ static void on_timer(struct loop_timer *timer) {
     }
 }
 
-size_t http1_exchange_size(uint32_t fields) {
+size_t http1_exchange_size(uint32_t fields, bool named) {
     size_t size;
     if (!size_mul(fields, sizeof(struct field), &size) ||
-        !size_add(size, sizeof(struct http1_exchange), &size)) {
+        !size_add(size, sizeof(struct http1_exchange), &size) ||
+        !size_add(size, named ? REQUEST_ID_MAX : 0, &size)) {
         return 0;
     }
     return size;

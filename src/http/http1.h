@@ -77,7 +77,8 @@ struct http1_exchange {
     uint64_t length_left; /* of FRAMING_LENGTH */
     uint64_t sent;        /* body bytes */
     struct access_entry entry;
-    struct field fields[]; /* server->config.head.fields of them */
+    struct slice id;       /* the request id; empty where there is none */
+    struct field fields[]; /* server->config.head.fields of them; then the id */
 };
 
 struct http1 {
@@ -138,8 +139,9 @@ void http1_stop(struct http1 *conn);
 /* For a server whose time is up. */
 void http1_abandon(struct http1 *conn);
 
-/* Bytes of an exchange where heads have up to `fields` fields; 0 where that does not fit. */
-size_t http1_exchange_size(uint32_t fields);
+/* Bytes of an exchange where heads have up to `fields` fields, with room for a request id where
+ * they are `named`; 0 where that does not fit. */
+size_t http1_exchange_size(uint32_t fields, bool named);
 
 /* http1.c: the setters that assert the edges. */
 void http1_set_rx(struct http1 *conn, enum rx to);

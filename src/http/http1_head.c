@@ -11,13 +11,14 @@
 #include "base/banned.h"
 
 /* Room for what the server itself puts into a head: status line without reason, Server, Date,
- * Content-Length, Connection, Transfer-Encoding, the empty line. */
-enum { OWN_LINES = 256 };
+ * Content-Length, Connection, Transfer-Encoding, X-Request-ID, the empty line. */
+enum { OWN_LINES = 256 + sizeof("X-Request-ID: \r\n") + REQUEST_ID_MAX };
 
 /* What a look at the application's fields has shown. */
 struct seen {
     bool date;
     bool server;
+    bool id;
     bool close;
     bool has_length;
     bool trailers; /* they may follow: not seen but known before */
@@ -124,6 +125,7 @@ static int put_field(uint8_t **at, const struct response_field *field, int statu
     }
     seen->date |= id == HEADER_DATE;
     seen->server |= id == HEADER_SERVER;
+    seen->id |= id == HEADER_X_REQUEST_ID;
     *at = put(*at, field->name);
     *at = put(*at, SLICE(": "));
     *at = put(*at, field->value);
@@ -153,6 +155,16 @@ static uint8_t *put_framing(uint8_t *at, const struct http1_exchange *ex,
     return put(at, SLICE("\r\n"));
 }
 
+/* The request id, where the client is to know it; but for one that the application gave. */
+static uint8_t *put_id(uint8_t *at, const struct http1_exchange *ex, const struct seen *seen) {
+    if (!ex->server->config.request_id.reply || ex->id.len == 0 || seen->id) {
+        return at;
+    }
+    at = put(at, SLICE("X-Request-ID: "));
+    at = put(at, ex->id);
+    return put(at, SLICE("\r\n"));
+}
+
 /* The lines of a head behind the status line and the fields. */
 static uint8_t *put_own_lines(uint8_t *at, struct http1_exchange *ex,
                               const struct response_head *head, enum http1_head_kind kind,
@@ -161,9 +173,11 @@ static uint8_t *put_own_lines(uint8_t *at, struct http1_exchange *ex,
     case HEAD_FINAL:
         frame(ex, head, seen);
         at = put_server_lines(at, ex->server, seen);
+        at = put_id(at, ex, seen);
         return put_framing(at, ex, head, seen);
     case HEAD_SWITCH:
         at = put_server_lines(at, ex->server, seen);
+        at = put_id(at, ex, seen);
         return put(at, SLICE("Connection: Upgrade\r\n\r\n"));
     case HEAD_INTERIM:
         break;

@@ -206,9 +206,18 @@ static void choose_gateway(struct http1 *conn, const uint8_t *bytes) {
     if (server->health && slice_equal(ex->rules.path, server->config.health_path)) {
         ex->exchange.gateway = server->health;
         ex->quiet = true;
-    } else if (server->access_log.fd >= 0) {
-        access_log_begin(&ex->entry, &ex->head, bytes);
+    } else if (server->access_log.on) {
+        access_log_begin(&conn->server->access_log, &ex->entry, &ex->head, &ex->rules, bytes);
     }
+}
+
+static void find_id(struct http1 *conn, const uint8_t *bytes) {
+    struct http1_exchange *ex = conn->ex;
+    struct server *server = conn->server;
+    char *room = (char *)&ex->fields[server->config.head.fields];
+    size_t len = request_id_find(&server->config.request_id, &server->ids, http1_peer(conn),
+                                 &ex->head, bytes, room);
+    ex->id = slice_of(room, len);
 }
 
 /* A head is complete: what follows, and is it allowed? 0 or a negative error. */
@@ -255,6 +264,9 @@ static void advance_head(struct http1 *conn) {
     ex->head_len = (size_t)used;
     http1_set_rx(conn, body_over(ex) ? RX_DONE : RX_BODY);
     http1_set_tx(conn, TX_WAIT);
+    if (server->config.request_id.mode != REQUEST_ID_OFF) {
+        find_id(conn, in.at);
+    }
     choose_gateway(conn, in.at);
     ex->events = EVENT_START;
     http1_update_reading(conn);

@@ -39,6 +39,14 @@ static void put_out(struct http1 *conn, struct piece *piece) {
     stream_write(conn->stream, &chain);
 }
 
+static void note_head(struct http1_exchange *ex, const struct response_field *fields,
+                      size_t count) {
+    struct access_log *log = &ex->server->access_log;
+    if (log->on && log->format.has_head && !ex->quiet) {
+        access_log_head(log, &ex->entry, fields, count);
+    }
+}
+
 int http1_send_head(struct exchange *exchange, const struct response_head *head) {
     struct http1_exchange *ex = own(exchange);
     struct http1 *conn = ex->conn;
@@ -58,6 +66,7 @@ int http1_send_head(struct exchange *exchange, const struct response_head *head)
     }
     put_out(conn, piece);
     http1_set_tx(conn, TX_BODY);
+    note_head(ex, head->fields, head->field_count);
     return 0;
 }
 

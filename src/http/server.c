@@ -106,7 +106,8 @@ void server_stop(struct server *server, uint64_t grace) {
 }
 
 static bool init_slabs(struct server *server) {
-    size_t exchange = http1_exchange_size(server->config.head.fields);
+    bool named = server->config.request_id.mode != REQUEST_ID_OFF;
+    size_t exchange = http1_exchange_size(server->config.head.fields, named);
     slab_init(&server->conn_slab, sizeof(struct http1), KEEP);
     if (exchange > 0) {
         slab_init(&server->exchange_slab, exchange, KEEP);
@@ -160,8 +161,16 @@ int server_init(struct server *server, const struct server_place *place,
         server->listeners[i].shared = config->shared;
     }
     log_init(&server->log, place->log);
-    access_log_init(&server->access_log, place->loop, config->access_log_fd);
-    return 0;
+    int err = access_log_init(&server->access_log, place->loop, &server->log,
+                              &server->counters.log_lines_dropped, &config->access_log);
+    if (err) {
+        unlisten(server, count);
+    }
+    return err;
+}
+
+void server_end_log(struct server *server) {
+    access_log_release(&server->access_log);
 }
 
 void server_release(struct server *server) {

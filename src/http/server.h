@@ -11,6 +11,7 @@
 #include "base/slab.h"
 #include "http/access_log.h"
 #include "http/exchange.h"
+#include "http/request_id.h"
 #include "net/close_why.h"
 #include "net/listener.h"
 #include "net/loop.h"
@@ -26,8 +27,9 @@ struct server_config {
     uint32_t timeout_body;       /* of a wanted body without progress */
     uint32_t timeout_keep_alive; /* idle between requests */
     uint32_t timeout_write;      /* of waiting output without progress */
-    int access_log_fd;           /* -1: none. [borrows] */
-    bool shared;                 /* other processes accept from the same sockets */
+    struct access_config access_log;
+    struct request_id_rules request_id;
+    bool shared; /* other processes accept from the same sockets */
     /* [borrows all until server_release] */
     const struct origin_rules *origin; /* whose fields are believed; NULL: nobody's */
     const struct trust *prefaced;      /* who may connect where connections begin with a preface
@@ -41,7 +43,8 @@ struct server_config {
     X(requests)                                                                                    \
     X(refused)                                                                                     \
     X(bytes_read)                                                                                  \
-    X(bytes_written)
+    X(bytes_written)                                                                               \
+    X(log_lines_dropped)
 
 struct server_counters {
 #define X(name) uint64_t name;
@@ -72,6 +75,7 @@ struct server {
     struct list conns; /* of struct http1 */
     struct slab conn_slab;
     struct slab exchange_slab;
+    struct request_id_store ids;
     struct listener *listeners;
     uint32_t listener_count;
     uint32_t listeners_open;
@@ -99,6 +103,10 @@ int server_init(struct server *server, const struct server_place *place,
  * connections; lets requests in flight finish for `grace` ms, then closes them. A second call
  * can only shorten the time. `state` says when it is over: the loop must go on turning. */
 void server_stop(struct server *server, uint64_t grace);
+
+/* What the access log still has is written, waiting for a second at most; then it is off. Only when
+ * SERVER_STOPPED, between two turns; without it server_release does the same. */
+void server_end_log(struct server *server);
 
 /* Frees; only when SERVER_STOPPED. */
 void server_release(struct server *server);

@@ -43,3 +43,27 @@ bool base64_is_16_bytes(struct slice text) {
     }
     return (value_of(text.at[21]) & 15) == 0;
 }
+
+ssize_t base64_decode(struct slice text, uint8_t *bytes, size_t size) {
+    uint32_t word = 0;
+    unsigned bits = 0;
+    size_t len = 0;
+    for (int padding = 0; padding < 2 && text.len > 0 && text.at[text.len - 1] == '='; padding++) {
+        text.len--;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        int value = value_of(text.at[i]);
+        if (value < 0) {
+            return -1;
+        }
+        word = word << 6 | (uint32_t)value;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            if (len < size) {
+                bytes[len++] = (uint8_t)(word >> bits);
+            }
+        }
+    }
+    return text.len % 4 == 1 ? -1 : (ssize_t)len;
+}

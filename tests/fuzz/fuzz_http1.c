@@ -282,7 +282,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
         .timeout_body = 4000,
         .timeout_keep_alive = 5000,
         .timeout_write = 6000,
-        .access_log_fd = len % 2 ? null_fd : -1,
+        .access_log.fd = len % 2 ? null_fd : -1,
         .origin = &proxies,
         .prefaced = &proxies.trusted,
     };

@@ -17,7 +17,7 @@ void rig_init(struct rig *rig) {
     fake_clock = (struct fake_clock){0};
     rig->config = (struct server_config){
         .head = {.line = 8192, .head = 65536, .fields = 100},
-        .access_log_fd = -1,
+        .access_log.fd = -1,
     };
     rig->wakes = 0;
     rig->prefaced = false;

@@ -187,7 +187,7 @@ static uint64_t play(const struct scenario *scenario, uint64_t failing, size_t s
     int log_fd = memfd_create("log", MFD_CLOEXEC);
     rig_init(&rig);
     rig.peer.step = step;
-    rig.config.access_log_fd = log_fd;
+    rig.config.access_log.fd = log_fd;
     rig.config.body = scenario->max_body;
     rig.gateway.when = scenario->when;
     rig.gateway.head.content_length = scenario->length;

@@ -150,7 +150,7 @@ TEST(the_access_log_has_the_switch) {
     char line[512];
     int fd = memfd_create("log", MFD_CLOEXEC);
     rig_init(&rig);
-    rig.config.access_log_fd = fd;
+    rig.config.access_log.fd = fd;
     begin_tunnel(&rig);
     fake_tunnel_finish(&tunnel);
     rig_end(&rig);

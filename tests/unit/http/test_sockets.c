@@ -49,7 +49,7 @@ static void site_init(struct site *site) {
     signal(SIGPIPE, SIG_IGN); /* as CPython does */
     site->config = (struct server_config){
         .head = {.line = 8192, .head = 65536, .fields = 100},
-        .access_log_fd = -1,
+        .access_log.fd = -1,
     };
     transport_uv_init(&site->uv, 4);
     site->out_len = 0;
