@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from freastal import options  # noqa: E402
-from freastal.access_format import ATOMS
+from freastal.access_format import ATOMS  # noqa: E402
 from freastal.hooks import HOOKS  # noqa: E402
 from freastal.options import Kind, Option  # noqa: E402
 
@@ -98,7 +98,7 @@ ACCESS_LOG = """\
 ## The format of the access log
 
 `common` and `combined` are those of httpd, `json` is an object a line. Else atoms stand in `%(…)s`,
-`%%` is a percent sign, and a format that begins with `{` has what comes from outside escaped for JSON:
+`%%` is a percent sign. A format that begins with `{` has what comes from outside escaped for JSON:
 
 | Atom | Is |
 | --- | --- |
