@@ -1,7 +1,8 @@
 """The hooks: functions of the user's that are called at turns of the server's life.
 
 They stand in the table ``[hooks]`` of the configuration file, each as ``module:function``. Here are
-their names, which are gunicorn's, and the check of what the file says; who calls one imports it.
+their names, which are gunicorn's, and the check of what the file says; :mod:`freastal.hook_calls`
+calls them.
 """
 
 from __future__ import annotations
@@ -14,19 +15,20 @@ from freastal.options import OPTIONS, ConfigError
 __all__ = ["HOOKS", "check_hook"]
 
 HOOKS: Mapping[str, str] = {
-    "on_starting": "in the supervisor, before it opens the sockets",
-    "when_ready": "in the supervisor, when the first workers serve",
-    "pre_fork": "in the supervisor, before a worker is forked",
-    "post_fork": "in a worker, as soon as it is forked",
-    "post_worker_init": "in a worker, when it has loaded the application",
-    "worker_int": "in a worker, when it is told to stop",
-    "worker_exit": "in a worker, before it ends",
-    "child_exit": "in the supervisor, when a worker has ended",
-    "on_reload": "in the supervisor, at SIGHUP",
-    "on_exit": "in the supervisor, before it ends",
-    "nworkers_changed": "in the supervisor, when the number of workers has changed",
+    "on_starting": "(server) in the supervisor, before it opens the sockets",
+    "when_ready": "(server) in the supervisor, when the first workers serve",
+    "pre_fork": "(server, worker) in the supervisor, before a worker is forked",
+    "post_fork": "(server, worker) in a worker, before it imports the application",
+    "post_worker_init": "(worker) in a worker, when it has imported the application",
+    "worker_int": "(worker) in a worker, when it is told to stop",
+    "worker_exit": "(server, worker) in a worker, before it ends",
+    "child_exit": "(server, worker) in the supervisor, when a worker has ended",
+    "on_reload": "(server) in the supervisor, at SIGHUP",
+    "on_exit": "(server) in the supervisor, before it ends",
+    "nworkers_changed": "(server, new, old) in the supervisor, when there are to be more or fewer "
+    "workers; at the start old is None",
 }
-"""When each is called."""
+"""With what each is called, and when."""
 
 ALLOWED = "module:function, for example hooks:when_ready"
 

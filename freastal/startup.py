@@ -3,7 +3,7 @@
 1. Users and groups are looked up, and with ``--preload`` the application is imported: what fails
    here leaves nothing behind. Signals still do what they do to any program.
 2. Signals are the supervisor's: who connects can also stop it.
-3. The pid file is claimed, then the sockets are opened.
+3. The pid file is claimed, the hook ``on_starting`` called, then the sockets are opened.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from freastal import loader, logs, privileges, worker
 from freastal.access_log import AccessLogError
 from freastal.addresses import Address, FdAddress
 from freastal.config import Config, ConfigError
+from freastal.hook_calls import Hooks
 from freastal.host import Host
 from freastal.pid_file import PidFileError
 from freastal.service_manager import passed_sockets
 from freastal.signals import SignalPipe
 from freastal.sockets import ListenError, Listeners
-from freastal.supervisor import HANDLED, Supervisor, say
+from freastal.start_block import say
+from freastal.supervisor import HANDLED, Supervisor
 
 __all__ = ["serve"]
 
@@ -65,8 +67,10 @@ def _serve(app: str | Callable[..., Any], config: Config) -> int:
     identity = privileges.identity(config)
     owner = privileges.socket_owner(config, identity)
     host = Host(loader.describe(app), config, identity)
+    hooks = Hooks(loader.describe(app), config, os.getpid())
     loaded = preload(app, config) if config.preload else None
     with SignalPipe(HANDLED) as signals, host:
+        hooks.must("on_starting")
         listeners = Listeners(
             _addresses(config),
             slots=config.workers,
@@ -76,9 +80,11 @@ def _serve(app: str | Callable[..., Any], config: Config) -> int:
             reuse_port=config.reuse_port is not False,
         )
         try:
-            return Supervisor(app, config, listeners, signals, host, identity, loaded).run()
+            hooks.call("nworkers_changed", config.workers, None)
+            return Supervisor(app, config, listeners, signals, host, hooks, identity, loaded).run()
         finally:
             listeners.close()
+            hooks.call("on_exit")
 
 
 def preload(app: str | Callable[..., Any], config: Config) -> Callable[..., Any]:

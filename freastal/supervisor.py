@@ -34,22 +34,21 @@ application cannot be loaded or does not start.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from freastal import proxies, watch, worker
+from freastal import watch, worker
 from freastal.access_log import AccessLogError
 from freastal.board import Board
 from freastal.config import Config
+from freastal.hook_calls import Hooks
 from freastal.host import Host
 from freastal.orphans import Orphans
 from freastal.privileges import Identity
@@ -58,11 +57,11 @@ from freastal.signals import SignalPipe
 from freastal.slots import Process, Slot
 from freastal.sockets import Listeners
 from freastal.spawn import spawn
-from freastal.start_block import count, start_block
+from freastal.start_block import announce, count, say
 from freastal.states import EDGES, State
 from freastal.tickets import TICKET_SECONDS, Keys
 
-__all__ = ["HANDLED", "Supervisor", "say"]
+__all__ = ["HANDLED", "Supervisor"]
 
 HANDLED = (
     signal.SIGTERM,
@@ -96,6 +95,7 @@ class Supervisor:
     :param listeners: the open sockets; closed as soon as the server stops.
     :param signals: entered for as long as :meth:`run` runs.
     :param host: likewise.
+    :param hooks: the supervisor's.
     :param identity: whom workers become.
     :param loaded: the application itself, where it is not the workers that import it.
     """
@@ -107,6 +107,7 @@ class Supervisor:
         listeners: Listeners,
         signals: SignalPipe,
         host: Host,
+        hooks: Hooks,
         identity: Identity | None = None,
         loaded: Callable[..., Any] | None = None,
     ) -> None:
@@ -119,6 +120,7 @@ class Supervisor:
         self._selector = selectors.PollSelector()  # has no descriptor that a child would inherit
         self._signals = signals
         self._host = host
+        self._hooks = hooks
         self._identity = identity
         self._loaded = loaded
         self._keys = Keys() if config.secure else None
@@ -244,6 +246,7 @@ class Supervisor:
         def work(channel: socket.socket, board: Board, mask: Iterable[int]) -> None:
             self._become_worker(slot, channel, board, mask)
 
+        self._hooks.call("pre_fork", self._hooks.worker(slot.number))
         try:
             process = spawn(slot.number, HANDLED, work)
         except OSError as error:
@@ -339,17 +342,11 @@ class Supervisor:
             self._enter(State.SERVING)
             self._sharing = self._config.shares_sockets(report.interface)
             self._steer()
-            self._announce(report.interface)
+            announce(
+                self._app, self._config, report.interface, self._listeners.bound, len(self._slots)
+            )
             self._host.ready(self._size)
-            for flag in self._config.idle_options(report.interface):
-                logger.warning("%s means nothing to %s", flag, report.interface.upper())
-            for flag, other in proxies.idle_options(self._config):
-                logger.warning("%s means nothing without %s", flag, other)
-
-    def _announce(self, interface: str) -> None:
-        if logger.isEnabledFor(logging.INFO):
-            addresses = self._listeners.bound
-            say(*start_block(self._app, self._config, interface, addresses, len(self._slots)))
+            self._hooks.call("when_ready")
 
     # Replacing workers
 
@@ -410,6 +407,7 @@ class Supervisor:
             self._slots.append(Slot(len(self._slots)))
         self._steer()
         logger.info("SIGTTIN: %s", count(self._size, "worker"))
+        self._hooks.call("nworkers_changed", self._size, self._size - 1)
 
     def _on_one_less(self) -> None:
         if self._size == 1:
@@ -420,6 +418,7 @@ class Supervisor:
         self._retiring.append((time.monotonic() + SETTLE_SECONDS, slot))
         self._steer()
         logger.info("SIGTTOU: %s", count(self._size, "worker"))
+        self._hooks.call("nworkers_changed", self._size, self._size + 1)
 
     @property
     def _size(self) -> int:
@@ -467,6 +466,7 @@ class Supervisor:
                 self._on_one_less()
 
     def _on_hang_up(self) -> None:
+        self._hooks.call("on_reload")
         self._reload("SIGHUP")
 
     def _on_changes(self) -> None:
@@ -551,6 +551,7 @@ class Supervisor:
         else:
             self._lost(slot, process, how, code)
         process.forget()
+        self._hooks.call("child_exit", self._hooks.worker(slot.number, process.pid))
 
     def _lost(self, slot: Slot, process: Process, how: str, code: int) -> None:
         """Who served is dead, or who was to serve: somebody else is to."""
@@ -582,9 +583,3 @@ class Supervisor:
             self._selector.unregister(process.channel)
             process.channel.close()
             process.channel = None
-
-
-def say(*lines: str) -> None:
-    """Write to standard error, for the operator."""
-    with contextlib.suppress(OSError):  # nobody reads it any more: no reason to stop
-        print(*lines, sep="\n", file=sys.stderr, flush=True)

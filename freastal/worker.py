@@ -47,6 +47,7 @@ from freastal import loader, logs, privileges, titles
 from freastal.access_log import AccessLog, AccessLogError
 from freastal.board import Board
 from freastal.config import Config, ConfigError
+from freastal.hook_calls import Hooks, WorkerInfo
 
 if TYPE_CHECKING:
     from freastal import _core
@@ -181,6 +182,7 @@ class _Process:
         self._job = job
         self._serving: Serving | None = None
         self._access_log: AccessLog
+        self._hooks: Hooks
         self._stopping = False
         self._said = b""  # by the supervisor: a line that is not complete
 
@@ -201,6 +203,10 @@ class _Process:
         fcntl.fcntl(channel, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(channel, fcntl.F_SETFL, fcntl.fcntl(channel, fcntl.F_GETFL) | os.O_ASYNC)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    @property
+    def _info(self) -> WorkerInfo:
+        return self._hooks.worker(self._job.number, os.getpid())
 
     def main(self) -> int:
         """Boot, serve, end.
@@ -230,10 +236,13 @@ class _Process:
             titles.show(job.title, f"w{job.number}")
             privileges.become(job.identity, config.umask)
             self._access_log = AccessLog(config)
+            self._hooks = Hooks.of_worker(loader.describe(job.app), config)
+            self._hooks.must("post_fork", self._info)
             app = job.loaded or loader.load(job.app, app_dir=config.app_dir, factory=config.factory)
             name = loader.describe(job.app)
             interface = loader.choose_interface(app, config.interface, name)
             logs.enable()
+            self._hooks.must("post_worker_init", self._info)
             self._serving = self._make_serving(app, interface)
             if not self._serving.start():
                 return Report()
@@ -287,6 +296,7 @@ class _Process:
         assert self._serving is not None
         if not self._stopping:
             self._watch(self._job.config.timeout_graceful_shutdown)
+        self._hooks.call("worker_exit", self._info)
         try:
             self._serving.end()
         except Exception:
@@ -301,6 +311,7 @@ class _Process:
         self._stopping = True
         if self._serving is None:  # still importing: no request is lost
             os._exit(0)
+        self._hooks.call("worker_int", self._info)
         self._watch(grace)
         self._serving.stop(grace)
 

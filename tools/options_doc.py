@@ -68,8 +68,11 @@ timeout_graceful_shutdown = 10
 when_ready = "myapp.hooks:when_ready"
 ```
 
-Hooks are functions, `module:function`, found as the application is. They are checked at the start;
-nothing calls them yet:
+Hooks are functions, `module:function`, found as the application is, each imported in the process
+that calls it. What the supervisor imports stays as it is at SIGHUP: a module of their own is best
+for them. `server` has `pid`, `app`, `config` and `log`; `worker` has `pid`, `number` (of its
+place), `config` and `log`. A hook that fails before the server serves ends the start with exit code
+3; one that fails later is logged. They are called with gunicorn's arguments:
 
 | Hook | Is called |
 | --- | --- |

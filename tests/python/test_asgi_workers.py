@@ -73,7 +73,7 @@ class TestStart:
         assert lines == [
             f"freastal {package.__version__}: wanted (asgi)",
             f"  http://127.0.0.1:{server.ports[0]}",
-            f"  2 workers on {loop}, pid {server.pid}",
+            f"  2 workers on {loop} over libuv, pid {server.pid}",
         ]
         assert server.output.splitlines() == [LIFE[0]] * 2 + [LIFE[1]] * 2
 

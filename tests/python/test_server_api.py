@@ -115,7 +115,7 @@ def test_the_script_goes_on_afterwards_and_only_once(tmp_path: Path) -> None:
 def test_it_serves_twice(tmp_path: Path) -> None:
     with script(tmp_path, SCRIPT + "freastal.serve(application, port=0)\n") as server:
         server.send(15)
-        server.wait_for("threads?, pid ", 2)
+        server.wait_for("threads? over libuv, pid ", 2)
         assert server.stop() == 0
 
 

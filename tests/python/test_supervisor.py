@@ -28,7 +28,7 @@ class TestStart:
         assert lines == [
             f"freastal {package.__version__}: wanted (wsgi)",
             f"  http://127.0.0.1:{server.ports[0]}",
-            f"  2 workers × 3 threads, pid {server.pid}",
+            f"  2 workers × 3 threads over libuv, pid {server.pid}",
         ]
 
     def test_says_nothing_at_a_higher_level(self, tmp_path: Path) -> None:
