@@ -1,8 +1,8 @@
 """``--check-config``: everything that can be checked without serving.
 
-The options have been read by then. In a child process, so that nothing of it stays, the files of
-TLS are read, and the application and the hooks are loaded as a worker would; no socket is opened,
-no lifespan run, no hook called.
+The options have been read by then, and logging is set up. In a child process, so that nothing of it
+stays, the files of TLS are read, users and groups looked up, and the application and the hooks are
+loaded as a worker would; no socket is opened, no lifespan run, no hook called.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 
-from freastal import loader, proxies
+from freastal import loader, privileges, proxies
 from freastal.config import Config, ConfigError
 from freastal.worker import EXIT_APP, EXIT_ERROR, EXIT_USAGE
 
@@ -49,6 +49,7 @@ def _check(target: str, config: Config) -> int:
             from freastal import tls
 
             tls.make_context(config)
+        privileges.socket_owner(config, privileges.identity(config))
         app = loader.load(target, app_dir=config.app_dir, factory=config.factory)
         interface = loader.choose_interface(app, config.interface, target)
         for name, hook in config.hooks.items():

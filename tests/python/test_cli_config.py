@@ -148,6 +148,9 @@ class TestCheck:
         code, output, errors = self.check(tmp_path, "raise SystemExit(9)", "--workers=0")
         assert (code, output) == (2, "")
         assert errors.startswith("freastal: wrong value for --workers: '0' ")
+        done = run(tmp_path, "--check-config", "--user", "nosuch", "m")
+        assert done.returncode == 2
+        assert done.stderr.startswith("freastal: --user: there is no user 'nosuch' (allowed: ")
         assert run(tmp_path, "--check-config").returncode == 2
 
     def test_a_certificate_that_is_not_there(self, tmp_path: Path) -> None:
