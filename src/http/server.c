@@ -21,9 +21,24 @@
 /* Connections and exchanges kept for reuse. */
 enum { KEEP = 1024 };
 
+/* Between two lines that tell that accepting rests, in ms. */
+enum { REST_QUIET_MS = 60000 };
+
 static void on_accept(struct listener *listener, int fd, const struct peer *peer) {
     struct server *server = listener->user;
     http1_open(server, fd, peer, (uint32_t)(listener - server->listeners));
+}
+
+static void on_rest(struct listener *listener, const char *why) {
+    struct server *server = listener->user;
+    uint64_t now = loop_now(server->loop);
+    if (now < server->rest_due) {
+        return;
+    }
+    server->rest_due = now + REST_QUIET_MS;
+    log_write(&server->log, LOG_LEVEL_ERROR,
+              "cannot accept connections: %s; %u are open, others wait until one is closed", why,
+              server->connections);
 }
 
 void server_settle(struct server *server) {
@@ -159,6 +174,7 @@ int server_init(struct server *server, const struct server_place *place,
             return ERR_SYSTEM;
         }
         server->listeners[i].shared = config->shared;
+        server->listeners[i].rests = on_rest;
     }
     log_init(&server->log, place->log);
     int err = access_log_init(&server->access_log, place->loop, &server->log,

@@ -79,6 +79,7 @@ struct server {
     struct listener *listeners;
     uint32_t listener_count;
     uint32_t listeners_open;
+    uint64_t rest_due;          /* ms: when it may be said again that accepting rests */
     struct loop_timer deadline; /* of a graceful stop */
     struct runnable idle_sweep; /* closes idle connections of a graceful stop */
     bool swept;                 /* it has */

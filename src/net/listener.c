@@ -33,6 +33,15 @@ static void on_retry(struct loop_timer *retry) {
     watch(LIST_OWNER(retry, struct listener, retry));
 }
 
+static void rest(struct listener *listener, const char *why) {
+    listener->exhausted++;
+    loop_timer_set(listener->loop, &listener->retry, loop_now(listener->loop) + REST_MS);
+    watch(listener);
+    if (listener->rests) {
+        listener->rests(listener, why);
+    }
+}
+
 /* False when there is nothing more to take now. */
 static bool accept_one(struct listener *listener) {
     struct sockaddr_storage address = {0};
@@ -65,9 +74,7 @@ static bool accept_one(struct listener *listener) {
     }
     /* No descriptor, no memory, or an error of the listening socket itself, which would come
      * again at once: rest. */
-    listener->exhausted++;
-    loop_timer_set(listener->loop, &listener->retry, loop_now(listener->loop) + REST_MS);
-    watch(listener);
+    rest(listener, uv_strerror(uv_translate_sys_error(errno)));
     return false;
 }
 
@@ -128,8 +135,10 @@ void listener_pause(struct listener *listener) {
 }
 
 void listener_resume(struct listener *listener) {
-    if (listener->paused && !listener->closed) {
+    bool rests = timer_is_set(&listener->retry.timer);
+    if ((listener->paused || rests) && !listener->closed) {
         listener->paused = false;
+        loop_timer_stop(listener->loop, &listener->retry);
         watch(listener);
     }
 }

@@ -3,7 +3,8 @@
  * long), so that whoever is idle gets it.
  *
  * The descriptor belongs to the caller before and after; a paused or closed listener leaves
- * connections in the kernel's queue. Out of descriptors or memory: pauses for a second. */
+ * connections in the kernel's queue. Out of descriptors or memory it rests: for a second, or until
+ * listener_resume. */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
 
@@ -20,6 +21,8 @@ struct listener {
     int fd;
     struct peer local; /* the address it listens on */
     bool shared;       /* with other processes; to be set before the first turn */
+    /* Told why it rests, each time; to be set before the first turn. NULL: nobody is. */
+    void (*rests)(struct listener *listener, const char *why);
     bool paused;
     bool closed;
     uint64_t accepted;
@@ -40,6 +43,8 @@ int listener_init(struct listener *listener, struct loop *loop, int fd, void *us
                   void (*accept)(struct listener *listener, int fd, const struct peer *peer));
 
 void listener_pause(struct listener *listener);
+
+/* Ends a pause, and a rest: there may be a descriptor again. */
 void listener_resume(struct listener *listener);
 
 /* Accepts what the kernel has queued now, beyond any batch, unless paused. */

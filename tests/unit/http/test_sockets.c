@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -229,6 +230,40 @@ TEST(accepting_pauses_at_the_limit_of_connections) {
     read_all(&site, clients[3]);
     CHECK_INT(complete(&site), 1);
     close(clients[3]);
+    site_end(&site);
+}
+
+/* Without descriptors those who are connected are served, and one line tells of it; with the first
+ * descriptor that is free again the next one is accepted. */
+TEST(accepting_rests_without_descriptors) {
+    static struct site site;
+    site_init(&site);
+    site_start(&site);
+    int first = client_of(&site);
+    turns(&site, 5);
+    CHECK_INT(site.server.connections, 1);
+    faults[FAULT_ACCEPT] = (struct fault){.from = 1, .to = 2, .error = EMFILE};
+    int second = client_of(&site);
+    int third = client_of(&site);
+    turns(&site, 5);
+    MUST(write(first, LAST, sizeof(LAST) - 1) > 0);
+    read_all(&site, first);
+    CHECK_INT(complete(&site), 1);
+    close(first);
+    turns(&site, 5); /* it tries again, and fails once more */
+    CHECK_INT(faults[FAULT_ACCEPT].calls, 2);
+    CHECK_INT(site.server.listeners[0].exhausted, 2);
+    const struct log_line *line = log_next(&site.server.log);
+    if (CHECK(line != NULL)) {
+        CHECK_INT(line->level, LOG_LEVEL_ERROR);
+        CHECK(strstr(line->text, "too many open files; 1 are open") != NULL);
+    }
+    CHECK(log_next(&site.server.log) == NULL);
+    listener_resume(&site.server.listeners[0]);
+    turns(&site, 5);
+    CHECK_INT(site.server.connections, 2);
+    close(second);
+    close(third);
     site_end(&site);
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/un.h>
 
@@ -24,6 +25,7 @@ struct rig {
     int taken[MOST];
     struct peer peers[MOST];
     int count;
+    int rests;    /* how often it was told that it rests */
     int pause_at; /* pauses when so many have come; 0: never */
     bool closed;
 };
@@ -284,6 +286,32 @@ TEST(resting_and_pausing_together) {
     listener_resume(&rig.listener);
     loop_turn(&rig.loop, true);
     CHECK_INT(rig.count, 1);
+    close(client);
+    rig_end(&rig);
+}
+
+static void count_rest(struct listener *listener, const char *why) {
+    struct rig *rig = listener->user;
+    CHECK(strstr(why, "open files") != NULL);
+    rig->rests++;
+}
+
+TEST(resuming_ends_a_rest) {
+    struct rig rig;
+    rig_begin(&rig);
+    rig.listener.rests = count_rest;
+    faults[FAULT_ACCEPT] = (struct fault){.from = 1, .to = 2, .error = EMFILE};
+    int client = sockets_connect(&rig.address);
+    loop_turn(&rig.loop, true);
+    CHECK_INT(rig.rests, 1);
+    listener_resume(&rig.listener);
+    loop_turn(&rig.loop, true);
+    CHECK_INT(rig.rests, 2); /* told each time */
+    CHECK_INT(rig.count, 0);
+    listener_resume(&rig.listener);
+    loop_turn(&rig.loop, true);
+    CHECK_INT(rig.count, 1);
+    CHECK_INT(rig.loop.wheel.count, 0);
     close(client);
     rig_end(&rig);
 }
