@@ -1,7 +1,8 @@
 """What a worker shows of itself: memory that it shares with the supervisor.
 
 The core writes (``src/base/board.h`` has the same layout, and its laws), the supervisor reads,
-without a word between them: it works also while the worker is stuck or dead.
+without a word between them: it works also while the worker is stuck or dead. One word goes the
+other way.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ __all__ = ["SIZE", "Board"]
 
 WORDS = struct.Struct("=QQQII")
 LINE = 224
+
+STOPPING = struct.Struct("=I")
+STOPPING_AT = 28
 
 SIZE = WORDS.size + LINE
 """Bytes of a board."""
@@ -54,6 +58,10 @@ class Board:
         return "".join(
             each if " " <= each <= "~" and each != "\\" else f"\\x{ord(each):02x}" for each in raw
         )
+
+    def show_stopping(self) -> None:
+        """Have the worker say, where it is asked for its health, that the server is going."""
+        STOPPING.pack_into(self.memory, STOPPING_AT, 1)
 
     def _moment(self, word: int) -> float | None:
         milliseconds = WORDS.unpack_from(self.memory)[word]

@@ -90,6 +90,7 @@ class Config:
     workers_lifetime: float
     workers_max_rss: int
     timeout_graceful_shutdown: float
+    shutdown_delay: float
     preload: bool
     user: str
     group: str

@@ -81,6 +81,7 @@ class AsgiKeywords(ServerKeywords, total=False):
     limit_max_requests_jitter: int | None
     workers_lifetime: float | None
     workers_max_rss: int | None
+    shutdown_delay: float | None
     preload: bool | None
     user: str | None
     group: str | None

@@ -223,6 +223,13 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "how long requests in flight may take to finish when the server stops",
             core=False,
         ),
+        _seconds(
+            "shutdown_delay",
+            0,
+            "how long to serve on, new connections too, after SIGTERM or SIGINT and before the "
+            "stop begins, while --health-path answers 503: time for a balancer to see it",
+            core=False,
+        ),
         *PRELOAD,
     ),
     "Identity": IDENTITY,
@@ -437,7 +444,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             Kind.TARGET,
             "",
             "answer requests for this path without the application: 200 while serving, 503 while "
-            "stopping",
+            "stopping and in the --shutdown-delay before it",
             metavar="PATH",
         ),
     ),

@@ -23,7 +23,8 @@ when the next is ready; where that never is, it stays.
 
 Signals, as gunicorn has them:
 
-* SIGTERM, SIGINT: stop gracefully; a second one ends now. SIGQUIT: stop now.
+* SIGTERM, SIGINT: stop gracefully, after ``--shutdown-delay``; a second one ends the delay, else
+  all, now. SIGQUIT: stop now.
 * SIGHUP: replace all workers: new code, new certificates.
 * SIGUSR1: go on in new log files. SIGUSR2: have all workers read the certificates anew, and stay.
 * SIGTTIN, SIGTTOU: one worker more, one less.
@@ -59,6 +60,7 @@ from freastal.sockets import Listeners
 from freastal.spawn import spawn
 from freastal.start_block import announce, count, say
 from freastal.states import EDGES, State
+from freastal.stop_delay import StopDelay
 from freastal.tickets import TICKET_SECONDS, Keys
 
 __all__ = ["HANDLED", "Supervisor"]
@@ -126,6 +128,7 @@ class Supervisor:
         self._keys = Keys() if config.secure else None
         self._next_key = time.monotonic() + TICKET_SECONDS
         self._next_look = time.monotonic() if watch.looks(config) else None
+        self._delay = StopDelay(config.shutdown_delay)
         self._to_replace: deque[Slot] = deque()
         """Slots whose worker is to be replaced, one after the other."""
         self._sharing = False
@@ -167,6 +170,8 @@ class Supervisor:
             self._look_due(now)
             self._retire_due(now)
             self._replace_next()
+            if self._delay.is_over(now):
+                self._on_stop_signal(signal.SIGTERM)
         self._kill_due(now)
         if not self._living and not any(self._processes()):
             return False
@@ -186,7 +191,7 @@ class Supervisor:
         if self._living:
             times += [slot.start_at for slot in self._slots]
             times += [self._next_key] if self._keys else []
-            times += [self._next_look] + [due for due, _ in self._retiring]
+            times += [self._next_look, self._delay.due] + [due for due, _ in self._retiring]
         due = [each for each in times if each is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
@@ -253,6 +258,7 @@ class Supervisor:
             self._not_started(slot, error)
             return
         slot.begin(process)
+        self._delay.tell(process)
         assert process.channel is not None
         self._selector.register(
             process.channel, selectors.EVENT_READ, lambda: self._on_channel(slot, process)
@@ -511,7 +517,9 @@ class Supervisor:
         return self._config.timeout_graceful_shutdown
 
     def _on_stop_signal(self, number: signal.Signals) -> None:
-        if self._state is State.STOPPING:
+        if self._state is State.SERVING and self._delay.begin(number, self._processes()):
+            self._host.stopping()
+        elif self._state is State.STOPPING:
             self._code = worker.EXIT_ERROR
             self._enter(State.KILLING)
             left = ", ".join(map(str, self._processes()))

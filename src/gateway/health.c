@@ -28,7 +28,8 @@ static void on_start(struct exchange *exchange, const struct request *request) {
     struct slice method = head_method(request->head, request->bytes);
     if (!slice_equal(method, SLICE("GET")) && !slice_equal(method, SLICE("HEAD"))) {
         answer(exchange, 405, SLICE("only GET and HEAD\n"));
-    } else if (health->server->state == SERVER_SERVING) {
+    } else if (health->server->state == SERVER_SERVING &&
+               !board_stopping(health->server->loop->board)) {
         answer(exchange, 200, SLICE("ok\n"));
     } else {
         answer(exchange, 503, SLICE("stopping\n"));

@@ -1,7 +1,7 @@
 /* The gateway that answers whether the server serves, without the application: for load balancers
  * and orchestrators. GET and HEAD give 200 and "ok" while it serves, 503 and "stopping" once a
- * graceful stop has begun; other methods are not allowed. Which requests come here is http1's
- * choice (server_config.health_path). No Python. */
+ * graceful stop has begun, or is about to (board_stopping); other methods are not allowed. Which
+ * requests come here is http1's choice (server_config.health_path). No Python. */
 #ifndef GATEWAY_HEALTH_H
 #define GATEWAY_HEALTH_H
 

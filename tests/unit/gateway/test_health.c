@@ -54,31 +54,38 @@ static void nothing(void *arg) {
     (void)arg;
 }
 
-/* Asks with that method while the server is in that state. */
-static void ask(struct noted *noted, const char *method, enum server_state state) {
+/* Asks with that method while the server is in that state. `soon`: it is about to stop. */
+static void ask(struct noted *noted, const char *method, enum server_state state, bool soon) {
     static struct server server;
     struct health_gateway health;
     struct head head = {.method_len = (uint32_t)strlen(method)};
     struct request request = {.head = &head, .bytes = (const uint8_t *)method};
     server.state = state;
+    server.loop = &noted->loop;
     health_gateway_init(&health, &server);
     *noted = (struct noted){.exchange = {.gateway = &health.gateway, .ops = &ops}};
     MUST(loop_init(&noted->loop, (struct loop_hooks){nothing, nothing, NULL}) == 0);
     noted->exchange.loop = &noted->loop;
+    atomic_store(&noted->loop.board->stopping, soon);
     health.gateway.events->start(&noted->exchange, &request);
     loop_sweep(&noted->loop);
     loop_release(&noted->loop);
 }
 
-static void check(const char *method, enum server_state state, int status, const char *body) {
+static void check_soon(const char *method, enum server_state state, bool soon, int status,
+                       const char *body) {
     static struct noted noted;
-    ask(&noted, method, state);
+    ask(&noted, method, state, soon);
     CHECK_INT(noted.status, status);
     CHECK_SLICE(slice_of(noted.body, noted.body_len), slice_of(body, strlen(body)));
     CHECK_INT(noted.content_length, strlen(body));
     CHECK(noted.last);
     CHECK_INT(noted.fields, status == 405 ? 3 : 2);
     CHECK_INT(noted.resets, 0);
+}
+
+static void check(const char *method, enum server_state state, int status, const char *body) {
+    check_soon(method, state, false, status, body);
 }
 
 TEST(while_serving) {
@@ -89,6 +96,11 @@ TEST(while_serving) {
 TEST(while_stopping) {
     check("GET", SERVER_STOPPING, 503, "stopping\n");
     check("HEAD", SERVER_STOPPING, 503, "stopping\n");
+}
+
+TEST(about_to_stop) {
+    check_soon("GET", SERVER_SERVING, true, 503, "stopping\n");
+    check_soon("POST", SERVER_SERVING, true, 405, "only GET and HEAD\n");
 }
 
 TEST(other_methods) {
