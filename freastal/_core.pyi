@@ -7,7 +7,7 @@ from typing import Any, Final, TypedDict, final
 
 from typing_extensions import Buffer, TypeVarTuple, Unpack
 
-__all__ = ["OPTIONS", "ClientDisconnected", "Loop", "TlsContext", "Worker", "__version__"]
+__all__ = ["FIGURES", "OPTIONS", "ClientDisconnected", "Loop", "TlsContext", "Worker", "__version__"]
 
 _Args = TypeVarTuple("_Args")
 
@@ -24,6 +24,9 @@ class Option(TypedDict):
 
 OPTIONS: Final[Sequence[Option]]
 """The options that the core takes, in the order of its table."""
+
+FIGURES: Final[tuple[tuple[str, int, int], ...]]
+"""What a worker counts on its board: name, place in words of eight bytes, and how many words."""
 
 class Counters(TypedDict):
     """What a worker has done, and what it holds now."""

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/figures.h"
 #include "base/slice.h"
 
 enum { BOARD_LINE = 224 };
@@ -25,8 +26,10 @@ struct board {
     _Atomic uint32_t line_len;
     _Atomic uint32_t stopping; /* not 0: the server is about to stop; only the health says so */
     char line[BOARD_LINE];     /* method and target of the request that came last, as they came */
+    struct figures figures;
 };
-_Static_assert(sizeof(struct board) == 256, "freastal/board.py");
+_Static_assert(offsetof(struct board, figures) == 256, "freastal/board.py");
+_Static_assert(sizeof(struct board) <= 4096, "a page, as freastal/board.py maps it");
 _Static_assert(offsetof(struct board, line_len) == 24, "freastal/board.py");
 _Static_assert(offsetof(struct board, stopping) == 28, "freastal/board.py");
 _Static_assert(offsetof(struct board, line) == 32, "freastal/board.py");

@@ -1,4 +1,7 @@
 /* The module freastal._core (freastal/_core.pyi): multi-phase, all state in the module object. */
+#include <stddef.h>
+
+#include "base/board.h"
 #include "ext/loop.h"
 #include "ext/options.h"
 #include "ext/state.h"
@@ -10,6 +13,30 @@ static int add(PyObject *module, const char *name, PyObject *value) {
     int result = value ? PyModule_AddObjectRef(module, name, value) : -1;
     Py_XDECREF(value);
     return result;
+}
+
+/* [new] ((name, place in words of the board, words), …), NULL with an exception. */
+static PyObject *figures_table(void) {
+    static const struct {
+        const char *name;
+        size_t offset;
+        size_t size;
+    } rows[] = {
+#define FIGURE(name, words)                                                                        \
+    {#name, offsetof(struct board, figures.name), sizeof(uint64_t) * (words)},
+#include "base/figures.def"
+#undef FIGURE
+    };
+    Py_ssize_t count = sizeof(rows) / sizeof(rows[0]);
+    PyObject *table = PyTuple_New(count);
+    for (Py_ssize_t i = 0; table && i < count; i++) {
+        PyObject *row = Py_BuildValue("(snn)", rows[i].name, (Py_ssize_t)rows[i].offset / 8,
+                                      (Py_ssize_t)rows[i].size / 8);
+        if (!row || PyTuple_SetItem(table, i, row) < 0) { /* steals, also when it fails */
+            Py_CLEAR(table);
+        }
+    }
+    return table;
 }
 
 static int exec(PyObject *module) {
@@ -29,7 +56,8 @@ static int exec(PyObject *module) {
         PyModule_AddObjectRef(module, "ClientDisconnected", state->asgi.disconnected) < 0) {
         return -1;
     }
-    if (add(module, "OPTIONS", options_table()) < 0) {
+    if (add(module, "OPTIONS", options_table()) < 0 ||
+        add(module, "FIGURES", figures_table()) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "__version__", FREASTAL_VERSION);

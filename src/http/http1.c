@@ -31,10 +31,22 @@ static const unsigned tx_edges[TX_COUNT] = {
     [TX_CLOSED] = TO(TX_CLOSED),
 };
 
+/* Into, or out of, the states in which there is no HTTP any more. */
+static void count_edge(struct figures *figures, enum rx from, enum rx to) {
+    bool closing = to == RX_LINGER || to == RX_CLOSED;
+    bool closed = from == RX_LINGER || from == RX_CLOSED;
+    figures_add(figures->closing, closing && !closed);
+    figures_add(figures->tunnels, to == RX_TUNNEL);
+    figures_take(figures->tunnels, from == RX_TUNNEL);
+}
+
 void http1_set_rx(struct http1 *conn, enum rx to) {
     bool legal = rx_edges[conn->rx] & TO(to);
     assert(legal);
     (void)legal;
+    if (to >= RX_TUNNEL) {
+        count_edge(loop_figures(conn->server->loop), conn->rx, to);
+    }
     conn->rx = (uint8_t)to;
 }
 
@@ -67,7 +79,16 @@ void http1_queue(struct http1_exchange *ex) {
     loop_queue(ex->exchange.loop, &ex->runnable);
 }
 
+void http1_count_answer(struct http1_exchange *ex) {
+    ex->answered = true;
+    figures_answer(loop_figures(ex->server->loop), ex->method, ex->status);
+}
+
 static void free_exchange(struct http1_exchange *ex, struct server *server) {
+    struct figures *figures = loop_figures(server->loop);
+    if (ex->arrived && !ex->answered) {
+        figures_add(ex->started ? figures->aborted : figures->dropped, 1);
+    }
     runnable_cancel(&ex->runnable);
     access_entry_drop(&ex->entry);
     slab_give(&server->exchange_slab, ex);
@@ -89,12 +110,18 @@ static void log_access(struct http1 *conn, struct http1_exchange *ex) {
     }
 }
 
+/* The connection is done with its request. */
+static void give_up(struct http1 *conn) {
+    conn->ex = NULL;
+    figures_take(loop_figures(conn->server->loop)->busy, 1);
+}
+
 void http1_detach(struct http1 *conn) {
     struct http1_exchange *ex = conn->ex;
     if (!ex) {
         return;
     }
-    conn->ex = NULL;
+    give_up(conn);
     if (!ex->started) {
         free_exchange(ex, conn->server);
         return;
@@ -158,7 +185,7 @@ void http1_decide(struct http1 *conn) {
     bool persist = !ex->close && conn->rx == RX_DONE;
     /* The peer said that it would send no more: an orderly end cannot reset what it reads. */
     bool clean = conn->rx == RX_DONE && !ex->rules.persistent && !conn->in;
-    conn->ex = NULL;
+    give_up(conn);
     free_exchange(ex, conn->server);
     if (persist) {
         next_request(conn);
@@ -173,6 +200,7 @@ void http1_decide(struct http1 *conn) {
 static void settle(struct http1 *conn) {
     struct http1_exchange *ex = conn->ex;
     log_access(conn, ex);
+    loop_answered(conn->server->loop, ex->arrival);
     /* Of a body that was read until now there may be more than is thrown away. */
     if (conn->rx == RX_BODY && !ex->close && ex->body_left <= HTTP1_DRAIN_BYTES) {
         http1_set_rx(conn, RX_DRAIN);
@@ -188,7 +216,7 @@ static void settle(struct http1 *conn) {
 static void settle_tunnel(struct http1 *conn) {
     struct http1_exchange *ex = conn->ex;
     log_access(conn, ex);
-    conn->ex = NULL;
+    give_up(conn);
     free_exchange(ex, conn->server);
     http1_tunnel_begin(conn);
 }
@@ -211,6 +239,9 @@ static void run(struct runnable *runnable) {
     if (ex->events & EVENT_START) {
         ex->events &= ~(unsigned)EVENT_START;
         ex->started = true;
+        struct figures *figures = loop_figures(server->loop);
+        figures_add(figures->started, 1);
+        figures_add(figures->queue_ns, server->loop->run_now - ex->arrival);
         struct request request = {.head = &ex->head,
                                   .bytes = http1_use(conn, ex->head_len),
                                   .rules = &ex->rules,
@@ -219,8 +250,9 @@ static void run(struct runnable *runnable) {
                                   .local = &server->listeners[conn->listener].local,
                                   .security = stream_security(conn->stream),
                                   .listener = conn->listener};
-        board_line(server->loop->board, head_method(&ex->head, request.bytes),
-                   head_target(&ex->head, request.bytes));
+        struct slice method = head_method(&ex->head, request.bytes);
+        ex->method = figures_method_of(method);
+        board_line(server->loop->board, method, head_target(&ex->head, request.bytes));
         events->start(&ex->exchange, &request);
         http1_trim(conn);
     }
@@ -371,6 +403,9 @@ static void log_closed(struct server *server, const struct peer *peer,
 static void on_closed(struct stream *stream) {
     struct http1 *conn = stream->user;
     struct server *server = conn->server;
+    struct figures *figures = loop_figures(server->loop);
+    figures_take(figures->closing, conn->rx == RX_LINGER || conn->rx == RX_CLOSED);
+    figures_take(figures->tunnels, conn->rx == RX_TUNNEL);
     conn->rx = RX_CLOSED;
     conn->tx = TX_CLOSED;
     http1_detach(conn);
@@ -483,6 +518,7 @@ void http1_exchange_init(struct http1_exchange *ex, struct http1 *conn) {
     runnable_init(&ex->runnable, run);
     head_init(&ex->head, ex->fields);
     conn->ex = ex;
+    figures_add(loop_figures(server->loop)->busy, 1);
 }
 
 /* Only who is trusted may say for whom it connects. */
@@ -493,6 +529,8 @@ static bool is_welcome(struct server *server, const struct peer *peer) {
     }
     server->counters.accepted++;
     server->counters.closed[CLOSE_PREFACE_PEER]++;
+    figures_add(loop_figures(server->loop)->accepted, 1);
+    figures_add(&loop_figures(server->loop)->closed[CLOSE_PREFACE_PEER], 1);
     log_end(server, LOG_LEVEL_WARNING, peer, close_why_text(CLOSE_PREFACE_PEER), NULL);
     return false;
 }

@@ -63,6 +63,10 @@ struct http1_exchange {
     bool quiet;        /* not for the access log */
     bool continue_due; /* the peer waits for 100 Continue (RFC 9110 section 10.1.1) */
     /* request */
+    bool arrived;  /* it has joined the run queue */
+    bool answered; /* whole */
+    enum figures_method method;
+    uint64_t arrival; /* ns, of loop_arrival */
     struct head head;
     size_t head_len;
     struct request_rules rules;
@@ -171,6 +175,9 @@ void http1_finish(struct http1 *conn, enum close_why why);
 /* http1.c: both directions are done: here, and only here, it is decided whether the connection
  * goes on to the next request. */
 void http1_decide(struct http1 *conn);
+
+/* http1.c: the whole response of `ex` is on the stream. */
+void http1_count_answer(struct http1_exchange *ex);
 
 /* http1.c: readies `ex` for a request on `conn`. */
 void http1_exchange_init(struct http1_exchange *ex, struct http1 *conn);

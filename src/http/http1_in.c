@@ -269,6 +269,9 @@ static void advance_head(struct http1 *conn) {
     }
     choose_gateway(conn, in.at);
     ex->events = EVENT_START;
+    ex->arrived = true;
+    ex->arrival = loop_arrival(server->loop);
+    figures_add(loop_figures(server->loop)->arrived, 1);
     http1_update_reading(conn);
     http1_queue(ex);
 }

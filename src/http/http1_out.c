@@ -177,6 +177,7 @@ static void cut(struct http1 *conn) {
 static void complete(struct http1_exchange *ex) {
     board_requests(ex->server->loop->board, ++ex->server->counters.requests);
     ex->server->counters.bytes_written += ex->sent;
+    http1_count_answer(ex);
     ex->over = true;
     http1_set_tx(ex->conn, TX_DONE);
     if (!ex->running) {
@@ -319,6 +320,7 @@ static bool asks_for_head(const struct http1 *conn) {
 
 void http1_refuse(struct http1 *conn, int err) {
     conn->server->counters.refused++;
+    figures_add(&loop_figures(conn->server->loop)->refused[figures_class_of(err_status(err))], 1);
     bool mute = conn->tx != TX_IDLE && conn->tx != TX_WAIT;
     log_refusal(conn, err, mute);
     struct piece *piece = mute ? NULL : http1_render_refusal(conn, err, !asks_for_head(conn));

@@ -174,6 +174,7 @@ int http1_upgrade(struct exchange *exchange, struct slice protocol,
     }
     board_requests(conn->server->loop->board, ++conn->server->counters.requests);
     ex->status = head.status;
+    http1_count_answer(ex);
     ex->over = true;
     tunnel->loop = exchange->loop;
     tunnel->log = &conn->server->log;

@@ -52,6 +52,7 @@ void server_settle(struct server *server) {
 void server_opened(struct server *server) {
     server->connections++;
     server->counters.accepted++;
+    figures_add(loop_figures(server->loop)->accepted, 1);
     uint32_t limit = server->config.connections;
     if (limit > 0 && server->connections >= limit && server->state == SERVER_SERVING) {
         for (uint32_t i = 0; i < server->listener_count; i++) {
@@ -63,6 +64,7 @@ void server_opened(struct server *server) {
 void server_closed(struct server *server, enum close_why why) {
     server->connections--;
     server->counters.closed[why]++;
+    figures_add(&loop_figures(server->loop)->closed[why], 1);
     if (server->state == SERVER_SERVING) {
         for (uint32_t i = 0; i < server->listener_count; i++) {
             listener_resume(&server->listeners[i]);

@@ -62,6 +62,7 @@ struct ws_message *websocket_take(struct websocket *self) {
 }
 
 static void enqueue(struct websocket *self, struct ws_message *message) {
+    figures_add(loop_figures(self->tunnel.loop)->messages_in, 1);
     if (!self->events) {
         free(message); /* nobody will ask for it */
         return;

@@ -112,7 +112,11 @@ int websocket_send(struct websocket *self, enum websocket_kind kind, struct slic
     bool compress = self->deflate && message.len >= COMPRESS_FROM;
     int err =
         compress ? send_compressed(self, kind, message) : send_copy(self, opcode_of(kind), message);
-    return err ? give_up(self) : 0;
+    if (err) {
+        return give_up(self);
+    }
+    figures_add(loop_figures(self->tunnel.loop)->messages_out, 1);
+    return 0;
 }
 
 bool websocket_takes_piece(const struct websocket *self, size_t len) {
@@ -132,5 +136,6 @@ int websocket_send_piece(struct websocket *self, enum websocket_kind kind, struc
     chain_append(&chain, head);
     chain_append(&chain, piece);
     tunnel_write(&self->tunnel, &chain);
+    figures_add(loop_figures(loop)->messages_out, 1);
     return 0;
 }

@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#include "base/figures.h"
+
 #define CLOSE_TABLE(X)                                                                             \
     X(CLOSE_NONE, "open", false)                                                                   \
     X(CLOSE_PEER_EOF, "the peer closed", false)                                                    \
@@ -38,6 +40,7 @@ enum close_why {
 #undef X
         CLOSE_COUNT
 };
+_Static_assert((int)CLOSE_COUNT <= (int)FIGURES_CLOSES, "figures have no word for it");
 
 /* The table's sentence. [borrows for ever] */
 const char *close_why_text(enum close_why why);

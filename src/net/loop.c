@@ -14,6 +14,9 @@ enum { ROUNDS = 8 };
 /* Output kept alive for its owner's sake only: beyond this it is swept at once. */
 enum { TRASH_BYTES = 1024 * 1024 };
 
+/* In one turn of so many the wait for the GIL is measured, a power of two. */
+enum { GIL_SAMPLE = 16 };
+
 static void on_timer(struct timer *timer) {
     struct loop_timer *own = LIST_OWNER(timer, struct loop_timer, timer);
     own->fire(own);
@@ -91,6 +94,7 @@ int loop_init(struct loop *loop, struct loop_hooks hooks) {
 
 void loop_show(struct loop *loop, struct board *board) {
     loop->board = board ? board : &loop->own_board;
+    atomic_store_explicit(loop->board->figures.version, FIGURES_VERSION, memory_order_relaxed);
 }
 
 /* Beat 1. Streams read, protocols parse; complete requests join the run queue. */
@@ -116,15 +120,25 @@ void loop_sweep(struct loop *loop) {
     chain_sweep(&loop->trash, &loop->pieces);
 }
 
+static void count_answered(struct loop *loop, uint64_t now) {
+    if (loop->answered) {
+        figures_duration(loop_figures(loop), now - loop->answer_arrival);
+        loop->answered = false;
+    }
+}
+
 /* Beat 2. All that is on the queue and joins it meanwhile (pipelining), until the time is up. */
 static void run_beat(struct loop *loop) {
     loop_sweep(loop);
     uint64_t began = uv_hrtime();
+    loop->run_now = began;
     struct list *node;
     while ((node = list_take(&loop->ready)) != NULL) {
         struct runnable *runnable = LIST_OWNER(node, struct runnable, link);
         runnable->run(runnable);
         uint64_t now = uv_hrtime();
+        loop->run_now = now;
+        count_answered(loop, now);
         board_step(loop->board, now / 1000000);
         if (now - began > RUN_SLICE_NS) {
             uv_update_time(&loop->uv);
@@ -157,6 +171,17 @@ static void reap(struct loop *loop) {
     }
 }
 
+static void enter(struct loop *loop) {
+    if (loop->turns % GIL_SAMPLE != 0) {
+        loop->hooks.enter(loop->hooks.arg);
+        return;
+    }
+    uint64_t before = uv_hrtime();
+    loop->hooks.enter(loop->hooks.arg);
+    figures_add(loop_figures(loop)->gil_waits, 1);
+    figures_add(loop_figures(loop)->gil_ns, uv_hrtime() - before);
+}
+
 void loop_end_wait(struct loop *loop) {
     uv_stop(&loop->uv);
 }
@@ -168,12 +193,13 @@ void loop_on_stir(struct loop *loop, void (*stir)(void *arg)) {
 
 void loop_turn(struct loop *loop, bool may_block) {
     loop->turns++;
+    loop->arrived = false;
     loop->stirred = true;
     read_beat(loop, may_block);
     for (int round = 0; round < ROUNDS; round++) {
         if (!list_empty(&loop->ready) || loop->sweep_due) {
             /* Do not add anything between this line and the read beat that needs the GIL. */
-            loop->hooks.enter(loop->hooks.arg);
+            enter(loop);
             run_beat(loop);
             loop->hooks.leave(loop->hooks.arg);
             /* Do not add anything below that needs the GIL. */

@@ -61,8 +61,13 @@ struct loop {
     struct wheel wheel;
     uint64_t turns;
     struct board *board; /* where it shows what it does; see loop_show */
+    uint64_t arrival;    /* ns: see loop_arrival */
+    uint64_t run_now;    /* ns: when what runs in the run beat began to */
     /* private */
     struct board own_board;
+    bool arrived;  /* in this turn; then `arrival` is set */
+    bool answered; /* see loop_answered; then `answer_arrival` is set */
+    uint64_t answer_arrival;
     struct loop_hooks hooks;
     struct list ready;   /* of struct runnable */
     struct list flushes; /* of struct flushable */
@@ -77,6 +82,28 @@ struct loop {
     pthread_mutex_t post_lock; /* guards posted */
     struct list posted;        /* of struct runnable, from other threads */
 };
+
+/* What it counts, on its board. */
+static inline struct figures *loop_figures(const struct loop *loop) {
+    return &loop->board->figures;
+}
+
+/* Nanoseconds, as uv_hrtime: when the first request of this turn arrived, which is when all of
+ * them did as far as is told: one look at the clock a turn. */
+static inline uint64_t loop_arrival(struct loop *loop) {
+    if (!loop->arrived) {
+        loop->arrived = true;
+        loop->arrival = uv_hrtime();
+    }
+    return loop->arrival;
+}
+
+/* Run beat, once a runnable: what arrived then has been answered. It is counted when the runnable
+ * has returned, before which nothing leaves; the clock is read there anyway. */
+static inline void loop_answered(struct loop *loop, uint64_t arrival) {
+    loop->answered = true;
+    loop->answer_arrival = arrival;
+}
 
 /* Milliseconds, monotonic; read once a turn, and after applications that took long. */
 static inline uint64_t loop_now(const struct loop *loop) {

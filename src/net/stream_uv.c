@@ -96,6 +96,7 @@ static void read_once(struct stream_uv *self) {
     ssize_t got = recv(self->fd, buf->bytes, buf->size, 0);
     if (got > 0) {
         buf->end = (uint32_t)got;
+        figures_add(loop_figures(stream->loop)->bytes_in, (uint64_t)got);
         self->plenty = got >= BUF_SIZE;
         stream->events->read(stream, buf);
         return;
@@ -206,6 +207,7 @@ static bool write_out(struct stream_uv *self, struct chain *out) {
             return false;
         }
         stream->progress = loop_now(loop);
+        figures_add(loop_figures(loop)->bytes_out, (uint64_t)sent);
         chain_consume(out, (size_t)sent, &loop->pieces, &loop->trash);
         if (file) {
             sent_files += (size_t)sent;
@@ -269,6 +271,7 @@ static size_t send_now(struct stream *stream, const uint8_t *bytes, size_t len) 
     size_t taken = sent > 0 ? (size_t)sent : 0;
     if (taken > 0) {
         stream->progress = loop_now(stream->loop);
+        figures_add(loop_figures(stream->loop)->bytes_out, taken);
     }
     if (taken < len) {
         await_room(stream);

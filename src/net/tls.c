@@ -42,6 +42,7 @@ void tls_fail(struct tls_stream *self) {
         stream_close(&self->stream, below);
     } else if (self->in == IN_HANDSHAKE) {
         self->home->counters.failed++;
+        figures_add(loop_figures(self->stream.loop)->handshakes_failed, 1);
         tls_place_give(self);
         tls_refuse(self, CLOSE_TLS_FAILED);
     } else {
@@ -77,6 +78,7 @@ static void below_closed(struct stream *below) {
     stream_close(&self->stream, below->why); /* where it has closed by itself */
     if (self->in == IN_HANDSHAKE) {
         home->counters.failed++;
+        figures_add(loop_figures(self->stream.loop)->handshakes_failed, 1);
         tls_place_give(self);
     }
     list_remove(&self->again.link);

@@ -32,6 +32,7 @@ static int kernel_write(BIO *bio, struct stream *below, const char *bytes, int l
     }
     int sent = BIO_write(socket, bytes, len);
     if (sent > 0) {
+        figures_add(loop_figures(below->loop)->bytes_out, (uint64_t)sent);
         return sent;
     }
     if (BIO_should_retry(socket)) {

@@ -75,8 +75,10 @@ void tls_shake_hands(struct tls_stream *self) {
     tls_place_give(self);
     if (SSL_session_reused(self->ssl)) {
         self->home->counters.resumed++;
+        figures_add(loop_figures(self->stream.loop)->handshakes_resumed, 1);
     } else {
         self->home->counters.full++;
+        figures_add(loop_figures(self->stream.loop)->handshakes_full, 1);
     }
     self->kernel = tls_bio_kernel_sends(SSL_get_wbio(self->ssl));
     self->home->counters.kernel += self->kernel;

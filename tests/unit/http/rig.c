@@ -109,6 +109,27 @@ uint64_t rig_live(const struct rig *rig) {
     return live;
 }
 
+static uint64_t sum(const _Atomic uint64_t *words, size_t count) {
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += atomic_load_explicit(&words[i], memory_order_relaxed);
+    }
+    return total;
+}
+
+/* Nothing is served any more: every gauge is zero, and every request has come to an end. */
+static void check_figures(const struct figures *figures) {
+    uint64_t answers = sum(figures->answers, FIGURES_METHODS * FIGURES_CLASSES);
+    uint64_t started = sum(figures->started, 1);
+    MUST(sum(figures->busy, 1) == 0);
+    MUST(sum(figures->tunnels, 1) == 0);
+    MUST(sum(figures->closing, 1) == 0);
+    MUST(sum(figures->accepted, 1) == sum(figures->closed, FIGURES_CLOSES));
+    MUST(sum(figures->arrived, 1) == started + sum(figures->dropped, 1));
+    MUST(started == answers + sum(figures->aborted, 1));
+    MUST(sum(figures->duration, FIGURES_BUCKETS) <= answers);
+}
+
 void rig_end(struct rig *rig) {
     if (rig->started) {
         server_stop(&rig->server, 0);
@@ -119,6 +140,7 @@ void rig_end(struct rig *rig) {
         MUST(rig_live(rig) == 0);
         MUST(fake_open_jobs(&rig->gateway) == 0);
         MUST(rig->peer.stream == NULL);
+        check_figures(loop_figures(&rig->loop));
     }
     loop_release(&rig->loop);
     if (rig->started) {

@@ -229,6 +229,68 @@ TEST(one_enter_for_all_that_are_ready) {
     end(&loop);
 }
 
+static void run_and_answer(struct runnable *runnable) {
+    struct actor *actor = LIST_OWNER(runnable, struct actor, runnable);
+    hrtime_ns += actor->takes_ns;
+    loop_answered(actor->loop, actor->saw);
+}
+
+static uint64_t word(const _Atomic uint64_t *words, size_t i) {
+    return atomic_load_explicit(&words[i], memory_order_relaxed);
+}
+
+/* From its arrival, which is one for the whole turn, to the end of the runnable that answered. */
+TEST(answers_are_timed) {
+    struct loop loop;
+    struct board board = {0};
+    struct actor quick, slow, none;
+    hrtime_ns = 5000;
+    begin(&loop);
+    loop_show(&loop, &board);
+    CHECK_INT(word(board.figures.version, 0), FIGURES_VERSION);
+    actor_init(&quick, &loop, "quick");
+    actor_init(&slow, &loop, "slow");
+    actor_init(&none, &loop, "none");
+    quick.runnable.run = slow.runnable.run = run_and_answer;
+    quick.saw = loop_arrival(&loop);
+    hrtime_ns += 1000;
+    slow.saw = loop_arrival(&loop);
+    CHECK_INT(quick.saw, slow.saw);
+    quick.takes_ns = 10 * 1000;
+    slow.takes_ns = 60 * 1000;
+    loop_queue(&loop, &quick.runnable);
+    loop_queue(&loop, &none.runnable);
+    loop_queue(&loop, &slow.runnable);
+    loop_turn(&loop, false);
+    CHECK_INT(word(board.figures.duration, 0), 1);
+    CHECK_INT(word(board.figures.duration, 1), 1);
+    CHECK_INT(word(board.figures.duration_ns, 0), 11 * 1000 + 71 * 1000);
+    CHECK_INT(loop.run_now, 76 * 1000);
+    CHECK_INT(loop_arrival(&loop), 76 * 1000); /* the next turn's */
+    loop_show(&loop, NULL);
+    end(&loop);
+}
+
+static void enter_slowly(void *arg) {
+    (void)arg;
+    hrtime_ns += 700;
+}
+
+TEST(waits_for_python_are_sampled) {
+    struct loop loop;
+    struct actor actor;
+    hrtime_ns = 5000;
+    CHECK_INT(loop_init(&loop, (struct loop_hooks){.enter = enter_slowly, .leave = on_leave}), 0);
+    actor_init(&actor, &loop, "run");
+    for (int i = 0; i < 32; i++) {
+        loop_queue(&loop, &actor.runnable);
+        loop_turn(&loop, false);
+    }
+    CHECK_INT(word(loop_figures(&loop)->gil_waits, 0), 2);
+    CHECK_INT(word(loop_figures(&loop)->gil_ns, 0), 2 * 700);
+    end(&loop);
+}
+
 TEST(output_is_written_when_a_slice_of_running_is_over) {
     struct loop loop;
     struct actor slow;
