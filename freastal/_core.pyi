@@ -7,7 +7,15 @@ from typing import Any, Final, TypedDict, final
 
 from typing_extensions import Buffer, TypeVarTuple, Unpack
 
-__all__ = ["FIGURES", "OPTIONS", "ClientDisconnected", "Loop", "TlsContext", "Worker", "__version__"]
+__all__ = [
+    "FIGURES",
+    "OPTIONS",
+    "ClientDisconnected",
+    "Loop",
+    "TlsContext",
+    "Worker",
+    "__version__",
+]
 
 _Args = TypeVarTuple("_Args")
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 import mmap
 import struct
 
+from freastal import figures
+from freastal.figures import Figures
+
 __all__ = ["SIZE", "Board"]
 
 WORDS = struct.Struct("=QQQII")
@@ -18,7 +21,7 @@ LINE = 224
 STOPPING = struct.Struct("=I")
 STOPPING_AT = 28
 
-SIZE = WORDS.size + LINE
+SIZE = (figures.FIRST + figures.WORDS) * 8
 """Bytes of a board."""
 
 
@@ -62,6 +65,11 @@ class Board:
     def show_stopping(self) -> None:
         """Have the worker say, where it is asked for its health, that the server is going."""
         STOPPING.pack_into(self.memory, STOPPING_AT, 1)
+
+    @property
+    def figures(self) -> Figures:
+        """What it has counted."""
+        return Figures.of_board(memoryview(self.memory))
 
     def _moment(self, word: int) -> float | None:
         milliseconds = WORDS.unpack_from(self.memory)[word]

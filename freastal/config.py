@@ -117,6 +117,7 @@ class Config:
     access_log_format: str
     request_id: str
     request_id_header: bool
+    metrics: tuple[Address, ...]
     certfile: tuple[str, ...]
     keyfile: tuple[str, ...]
     keyfile_password: tuple[str, ...]

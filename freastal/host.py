@@ -1,5 +1,5 @@
 """What the system around a server sees of it: its pid file, its title, its log files, its service
-manager.
+manager, and its figures (``--metrics``).
 
 The supervisor tells of each turn of its life here, and gives a moment to :meth:`Host.look` whenever
 :attr:`Host.next_at` has come.
@@ -8,15 +8,21 @@ The supervisor tells of each turn of its life here, and gives a moment to :meth:
 from __future__ import annotations
 
 import os
+import selectors
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
-from freastal import logs, titles
+from freastal import logs, privileges, titles
 from freastal.access_log import prepare_file
 from freastal.config import Config
+from freastal.figures import Tally
+from freastal.metrics import Place, Source
+from freastal.metrics_server import MOST, MetricsServer
 from freastal.pid_file import PidFile
 from freastal.privileges import Identity
 from freastal.service_manager import ServiceManager
+from freastal.sockets import Listeners
 from freastal.start_block import count
 
 __all__ = ["Host"]
@@ -29,23 +35,33 @@ class Host:
     :param workers: whom workers become: log files belong to them, so that they can reopen them.
     :raises freastal.pid_file.PidFileError: entered, while another server has the pid file.
     :raises freastal.access_log.AccessLogError: nor can the access log be made.
+    :raises freastal.sockets.ListenError: nor is --metrics to be listened on.
     """
 
     def __init__(self, app_name: str, config: Config, workers: Identity | None = None) -> None:
         self._config = config
         self._owner = (workers.uid, workers.gid) if workers else (-1, -1)
+        self._socket_owner = privileges.socket_owner(config, workers)
         self._name = config.proc_name or app_name
         self._path = config.pid
         self._pid_file: PidFile | None = None
         self._manager = ServiceManager(os.environ)
-        self.next_at = time.monotonic() if self._manager.watchdog_seconds else None
-        """When :meth:`look` is due, in seconds of :func:`time.monotonic`; ``None``: never."""
+        self._alive_at = time.monotonic() if self._manager.watchdog_seconds else None
+        self.tally = Tally()
+        """What is over; for all slots."""
+        self._listeners: Listeners | None = None
+        self._metrics: MetricsServer | None = None
 
     def __enter__(self) -> Host:
         if self._path:
             self._pid_file = PidFile(self._path)
+        try:
+            self._listen()
+            self._own_logs()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         titles.show(f"supervisor {self._name}", "super")
-        self._own_logs()
         return self
 
     def __exit__(
@@ -54,6 +70,10 @@ class Host:
         error: BaseException | None,
         frames: TracebackType | None,
     ) -> None:
+        if self._metrics is not None:
+            self._metrics.close()
+        if self._listeners is not None:
+            self._listeners.close()
         if self._pid_file is not None:
             self._pid_file.remove()
 
@@ -70,16 +90,52 @@ class Host:
         logs.reopen()
         self._own_logs()
 
+    def _listen(self) -> None:
+        if self._config.metrics:
+            self._listeners = Listeners(
+                self._config.metrics,
+                slots=1,
+                backlog=MOST,
+                uds_permissions=self._config.uds_permissions,
+                uds_owner=self._socket_owner,
+                reuse_port=False,
+            )
+
+    def show(
+        self, selector: selectors.BaseSelector, slots: Sequence[Place], listeners: Listeners
+    ) -> None:
+        """Begin to answer about the server (``--metrics``), from callbacks of the selector."""
+        if self._listeners is not None:
+            source = Source(self._name, slots, self.tally, listeners)
+            self._metrics = MetricsServer(selector, self._listeners.common, source)
+
+    def drop(self) -> None:
+        """In a forked child: close what is the supervisor's."""
+        if self._metrics is not None:
+            self._metrics.drop()
+        if self._listeners is not None:
+            self._listeners.close()
+
     def worker_title(self, number: int) -> str:
         """What a worker shows."""
         return f"worker {number} {self._name}"
 
+    @property
+    def next_at(self) -> float | None:
+        """When :meth:`look` is due, in seconds of :func:`time.monotonic`; ``None``: not before
+        something comes.
+        """
+        times = [self._alive_at, self._metrics.next_at if self._metrics else None]
+        return min((each for each in times if each is not None), default=None)
+
     def look(self, now: float) -> None:
-        """Tell that the supervisor is alive, if that is due."""
-        if self.next_at is None or now < self.next_at:
+        """Do what is due; tell that the supervisor is alive."""
+        if self._metrics is not None:
+            self._metrics.look(now)
+        if self._alive_at is None or now < self._alive_at:
             return
         assert self._manager.watchdog_seconds is not None
-        self.next_at = now + self._manager.watchdog_seconds
+        self._alive_at = now + self._manager.watchdog_seconds
         self._manager.alive()
 
     def ready(self, workers: int) -> None:

@@ -97,6 +97,7 @@ class AsgiKeywords(ServerKeywords, total=False):
     error_logfile: str | None
     log_format: str | None
     log_config: str | None
+    metrics: str | Sequence[str] | None
 
 
 class Keywords(AsgiKeywords, total=False):

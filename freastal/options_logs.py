@@ -79,4 +79,12 @@ LOGGING = (
         False,
         "send it back as X-Request-ID",
     ),
+    Option(
+        "metrics",
+        Kind.ADDRESSES,
+        (),
+        "show what the server counts here, of all workers, to whoever asks: /metrics for "
+        "Prometheus, / a page for people; repeatable",
+        metavar="ADDRESS",
+    ),
 )

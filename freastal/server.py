@@ -37,6 +37,7 @@ FOR_PROCESSES = (
     *("interface", "loop", "threads", "workers", "reuse_port", "timeout_worker"),
     "timeout_request",
     *("limit_max_requests", "limit_max_requests_jitter", "workers_lifetime", "workers_max_rss"),
+    "metrics",
     *("shutdown_delay", "preload", "user", "group", "umask", "pid", "proc_name"),
     *("reload", "reload_dir", "reload_include", "reload_exclude"),
 )

@@ -20,6 +20,7 @@ import time
 from contextlib import suppress
 
 from freastal.board import Board
+from freastal.figures import Tally
 from freastal.signals import name_of
 
 __all__ = ["Process", "Slot"]
@@ -54,6 +55,7 @@ class Process:
         """Whether it is still to be waited for; afterwards its pid may be another's."""
         self.stuck = False
         """It has been found to stand still, and is being killed."""
+        self._code = 0
         self.chance = random.random()
         """From 0 to 1: by which part of the jitter it lives longer than it must."""
 
@@ -88,7 +90,17 @@ class Process:
         if not pid:
             return None
         self.alive = False
-        return os.waitstatus_to_exitcode(status)
+        self._code = os.waitstatus_to_exitcode(status)
+        return self._code
+
+    @property
+    def why_ended(self) -> str:
+        """Of a dead one: a reason of :data:`freastal.figures.Tally.REASONS`."""
+        if self.stuck:
+            return "hung"
+        if self.ready_at is None:
+            return "boot"
+        return "crash" if self._code else "exit"
 
     def end_of(self, code: int) -> str:
         """How it ended, in words, with what it was at."""
@@ -118,10 +130,14 @@ class Process:
 
 
 class Slot:
-    """A worker's place; the laws stand at the head of the file."""
+    """A worker's place; the laws stand at the head of the file.
 
-    def __init__(self, index: int) -> None:
+    :param tally: told of all that ends here.
+    """
+
+    def __init__(self, index: int, tally: Tally | None = None) -> None:
         self.index = index
+        self._tally = tally or Tally()
         self.current: Process | None = None
         self.successor: Process | None = None
         self.leaving: list[Process] = []
@@ -129,6 +145,8 @@ class Slot:
         """When to fill the place; ``None`` while it is filled, or is not to be."""
         self.retired = False
         """Nobody will be started here any more."""
+        self.renewal = "reload"
+        """Why its worker is replaced, where it is: of :data:`freastal.figures.Tally.REASONS`."""
         self.renew_after = 0.0
         """Before that, its worker is not replaced for its age: the last try has failed."""
         self.young_deaths = 0
@@ -162,6 +180,8 @@ class Slot:
         assert self.successor is not None
         old, self.current, self.successor = self.current, self.successor, None
         self.leaving.append(old)
+        self._tally.restarted(self.renewal)
+        self.renewal = "reload"
         return old
 
     def dismiss(self) -> list[Process]:
@@ -174,7 +194,9 @@ class Slot:
 
     def bury(self, process: Process) -> None:
         """It is dead; a successor that was booting boots on as current."""
+        self._tally.bury(self.number, process.board.figures)
         if process is self.current:
+            self._tally.restarted(process.why_ended)
             self.current, self.successor = self.successor, None
         elif process is self.successor:
             self.successor = None

@@ -116,7 +116,7 @@ class Supervisor:
         self._app = app
         self._config = config
         self._listeners = listeners
-        self._slots = [Slot(index) for index in range(config.workers)]
+        self._slots = [Slot(index, host.tally) for index in range(config.workers)]
         self._state = State.STARTING
         self._code = 0
         self._selector = selectors.PollSelector()  # has no descriptor that a child would inherit
@@ -146,6 +146,7 @@ class Supervisor:
         :returns: the exit code.
         """
         self._selector.register(self._signals.fd, selectors.EVENT_READ, self._on_signals)
+        self._host.show(self._selector, self._slots, self._listeners)
         if self._watcher is not None:
             self._selector.register(self._watcher.fd, selectors.EVENT_READ, self._on_changes)
         try:
@@ -213,7 +214,8 @@ class Supervisor:
                 if reason and slot.successor is None and now >= slot.renew_after:
                     if watch.late_for(slot.current, self._config, now):
                         slot.current.tell(worker.SAY_CALLS)
-                    logger.info("%s is replaced: %s", slot.current, reason)
+                    slot.renewal, words = reason
+                    logger.info("%s is replaced: %s", slot.current, words)
                     self._to_replace.append(slot)
 
     def _abort(self, process: Process, seconds: float) -> None:
@@ -280,6 +282,7 @@ class Supervisor:
     ) -> None:
         """In the child; does not return."""
         self._signals.close()
+        self._host.drop()
         for other in self._processes():
             if other.channel is not None:
                 other.channel.close()
@@ -410,7 +413,7 @@ class Supervisor:
             except OSError as error:
                 logger.error("SIGTTIN: no socket for one worker more: %s", error)
                 return
-            self._slots.append(Slot(len(self._slots)))
+            self._slots.append(Slot(len(self._slots), self._host.tally))
         self._steer()
         logger.info("SIGTTIN: %s", count(self._size, "worker"))
         self._hooks.call("nworkers_changed", self._size, self._size - 1)

@@ -46,20 +46,22 @@ def late_for(process: Process, config: Config, now: float) -> float | None:
     return now - began
 
 
-def worn(process: Process, config: Config, now: float) -> str | None:
-    """Why it is to be replaced, where it is."""
+def worn(process: Process, config: Config, now: float) -> tuple[str, str] | None:
+    """Why it is to be replaced, where it is: of :data:`freastal.figures.Tally.REASONS`, and in
+    words.
+    """
     if process.ready_at is None:
         return None
     if config.limit_max_requests:
         jitter = process.chance * config.limit_max_requests_jitter
         if process.board.requests >= config.limit_max_requests + jitter:
-            return f"it has answered {process.board.requests:,} requests"
+            return "requests", f"it has answered {process.board.requests:,} requests"
     late = late_for(process, config, now)
     if late is not None:
-        return f"a call of the application has taken {late:.0f} s"
+        return "call", f"a call of the application has taken {late:.0f} s"
     lifetime = config.workers_lifetime * (1 + LIFETIME_JITTER * process.chance)
     if config.workers_lifetime and now - process.ready_at >= lifetime:
-        return f"it has served for {now - process.ready_at:.0f} s"
+        return "age", f"it has served for {now - process.ready_at:.0f} s"
     if config.workers_max_rss and process.rss() > config.workers_max_rss * MIB:
-        return f"it takes {process.rss() // MIB:,} MiB of memory"
+        return "memory", f"it takes {process.rss() // MIB:,} MiB of memory"
     return None

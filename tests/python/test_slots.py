@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from freastal.board import LINE, SIZE, WORDS, Board
+from freastal.board import LINE, WORDS, Board
 from freastal.slots import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_KILLED, SETTLED, Process, Slot
 from freastal.watch import LIFETIME_JITTER, late_for, looks, stuck_for, worn
 
@@ -37,7 +37,7 @@ def config(**values: float) -> Any:
 
 def show(board: Board, step: int, requests: int, line: bytes, call: int = 0) -> None:
     head = WORDS.pack(step, requests, call, len(line), 0)
-    board.memory[:SIZE] = head + line.ljust(LINE, b"\0")
+    board.memory[: WORDS.size + LINE] = head + line.ljust(LINE, b"\0")
 
 
 class TestSlot:
@@ -160,7 +160,7 @@ class TestWatch:
         show(process.board, 0, 0, b"", call=100_000)
         assert late_for(process, limit, 110.0) is None
         assert late_for(process, limit, 110.5) == 10.5
-        assert worn(process, limit, 111.0) == "a call of the application has taken 11 s"
+        assert worn(process, limit, 111.0) == ("call", "a call of the application has taken 11 s")
         assert worn(process, config(), 111.0) is None
         show(process.board, 0, 0, b"")
         assert worn(process, limit, 111.0) is None, "none runs"
@@ -173,7 +173,7 @@ class TestWatch:
         show(process.board, 0, 1050, b"")
         assert worn(process, limit, 0.0) is None, "it is not ready"
         process.ready_at = 0.0
-        assert worn(process, limit, 0.0) == "it has answered 1,050 requests"
+        assert worn(process, limit, 0.0) == ("requests", "it has answered 1,050 requests")
         assert worn(process, config(), 0.0) is None
 
     def test_lifetime_with_jitter(self, process: Process) -> None:
@@ -181,14 +181,15 @@ class TestWatch:
         limit = config(workers_lifetime=60)
         end = 100 + 60 * (1 + LIFETIME_JITTER)
         assert worn(process, limit, end - 1) is None
-        assert worn(process, limit, end) == "it has served for 66 s"
+        assert worn(process, limit, end) == ("age", "it has served for 66 s")
 
     def test_memory(self, process: Process) -> None:
         process.ready_at, process.pid = 0.0, os.getpid()
         assert worn(process, config(workers_max_rss=2**20), 0.0) is None
         reason = worn(process, config(workers_max_rss=1), 0.0)
         assert reason is not None
-        assert reason.startswith("it takes ")
+        assert reason[0] == "memory"
+        assert reason[1].startswith("it takes ")
 
 
 def test_a_line_that_is_longer_than_there_is_room(process: Process) -> None:
