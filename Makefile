@@ -13,7 +13,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 FUZZ_SECONDS ?= 30
 
 SOURCES := $(shell find src freastal -name '*.[ch]' -o -name '*.def' -o -name '*.py' -o \
-    -name '*.pyi' -o -name meson.build) meson.build meson_options.txt pyproject.toml
+    -name '*.pyi' -o -name '*.html' -o -name meson.build) meson.build meson_options.txt \
+    pyproject.toml
 
 .PHONY: help serve test bench bench-parser build check unit sanitize fuzz cross python-tests \
     asan-tests tls-tests kernel-tls-tests conformance format clean

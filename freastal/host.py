@@ -7,6 +7,7 @@ The supervisor tells of each turn of its life here, and gives a moment to :meth:
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import time
@@ -26,6 +27,8 @@ from freastal.sockets import Listeners
 from freastal.start_block import count
 
 __all__ = ["Host"]
+
+logger = logging.getLogger("freastal")
 
 
 class Host:
@@ -107,6 +110,8 @@ class Host:
         """Begin to answer about the server (``--metrics``), from callbacks of the selector."""
         if self._listeners is not None:
             source = Source(self._name, slots, self.tally, listeners)
+            for address in self._listeners.bound:
+                logger.info("metrics: %s", address.url(secure=False))
             self._metrics = MetricsServer(selector, self._listeners.common, source)
 
     def drop(self) -> None:

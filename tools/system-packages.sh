@@ -53,6 +53,7 @@ if sys.base_prefix == "/usr":
     want gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
     want libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/include/stdint.h
     want qemu-user command -v qemu-aarch64
+    want chromium sh -c 'command -v chromium || command -v google-chrome'
 fi
 if [ "$task" = bench ]; then
     want wrk command -v wrk

@@ -109,7 +109,7 @@ class TestTable:
                 *("root_path", "client_ca", "tls_ciphers", "tls_ciphersuites", "reuse_port"),
                 *("health_path", "config", "env_file", "chdir"),
             }
-            optional |= {"access_log", "log_config"}
+            optional |= {"access_log", "log_config", "metrics"}
             optional |= {"uds_owner", "uds_group", "user", "group", "umask", "pid", "proc_name"}
             assert row.kind is Kind.TEXTS or row.name in ADDRESS_OPTIONS | optional
         else:
@@ -155,13 +155,14 @@ class TestPrecedence:
 
     @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
     def test_environment_is_read_and_the_command_line_wins(self, row: Option) -> None:
-        if row.name in ADDRESS_OPTIONS:
+        if row.name in ADDRESS_OPTIONS or row.name == "metrics":
             first, second = {
                 "bind": ("a:1", "b:2"),
                 "host": ("a", "b"),
                 "port": ("1", "2"),
                 "uds": ("a", "b"),
                 "fd": ("3", "4"),
+                "metrics": ("a:1", "b:2"),
             }[row.name]
             flags = [row.flag, second]
         elif row.name == "client_verify":

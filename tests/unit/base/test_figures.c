@@ -77,4 +77,3 @@ TEST(a_bound_belongs_to_its_bucket) {
     CHECK_INT(sum(figures.duration, FIGURES_BUCKETS), 5);
     CHECK_INT(at(figures.duration_ns), UINT64_C(60000100002));
 }
-
