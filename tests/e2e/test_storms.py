@@ -150,10 +150,13 @@ def test_connects_and_resets(
         before = measure(observer)
         storm(server, 10_000)
         deadline = time.monotonic() + PATIENCE
-        while (after := measure(observer))["descriptors"] > before["descriptors"]:
+        # Calls of the last ones may still be ending.
+        while (after := measure(observer))["descriptors"] > before["descriptors"] or (
+            after["objects"] - before["objects"] >= 200
+        ):
             assert time.monotonic() < deadline, (before, after)
+            time.sleep(0.1)
         assert after["rss"] - before["rss"] < FEW_MIB
-        assert after["objects"] - before["objects"] < 200
         with server.connect() as client:
             assert client.exchange(request()).body == b"hello"
 
