@@ -99,6 +99,9 @@ static inline enum figures_method figures_method_of(struct slice method) {
 }
 
 static inline unsigned figures_class_of(int status) {
+    if (status >= 200 && status < 300) {
+        return 2; /* no division for most */
+    }
     return status >= 100 && status < 600 ? (unsigned)status / 100 : 0;
 }
 
