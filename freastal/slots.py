@@ -199,7 +199,7 @@ class Slot:
             self._tally.restarted(process.why_ended)
             self.current, self.successor = self.successor, None
         elif process is self.successor:
-            self.successor = None
+            self.successor, self.renewal = None, "reload"
         else:
             self.leaving.remove(process)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from freastal.board import LINE, WORDS, Board
+from freastal.figures import Tally
 from freastal.slots import FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_KILLED, SETTLED, Process, Slot
 from freastal.watch import LIFETIME_JITTER, late_for, looks, stuck_for, worn
 
@@ -196,3 +197,29 @@ def test_a_line_that_is_longer_than_there_is_room(process: Process) -> None:
     show(process.board, 0, 0, b"GET /")
     process.board.memory[24:28] = (10**6).to_bytes(4, "little")
     assert len(process.board.line) >= LINE
+
+
+class TestTally:
+    def test_a_replaced_worker_is_counted_with_its_reason(self, process: Process) -> None:
+        tally = Tally()
+        slot = Slot(0, tally)
+        slot.begin(process)
+        slot.renewal = "age"
+        slot.begin(process)
+        slot.promote()
+        assert tally.restarts["age"] == 1
+        assert slot.renewal == "reload"
+
+    def test_a_successor_that_dies_has_replaced_nobody(self, process: Process) -> None:
+        tally = Tally()
+        slot = Slot(0, tally)
+        slot.begin(process)
+        slot.renewal = "age"
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        slot.begin(Process(1, 2**22, Board(), ours))
+        assert slot.successor is not None
+        slot.bury(slot.successor)
+        ours.close()
+        assert sum(tally.restarts.values()) == 0
+        assert slot.renewal == "reload"
