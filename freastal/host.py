@@ -13,18 +13,21 @@ import selectors
 import time
 from collections.abc import Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from freastal import logs, privileges, titles
 from freastal.access_log import prepare_file
 from freastal.config import Config
 from freastal.figures import Tally
 from freastal.metrics import Place, Source
-from freastal.metrics_server import MOST, MetricsServer
 from freastal.pid_file import PidFile
 from freastal.privileges import Identity
 from freastal.service_manager import ServiceManager
 from freastal.sockets import Listeners
 from freastal.start_block import count
+
+if TYPE_CHECKING:
+    from freastal.metrics_server import MetricsServer
 
 __all__ = ["Host"]
 
@@ -98,7 +101,7 @@ class Host:
             self._listeners = Listeners(
                 self._config.metrics,
                 slots=1,
-                backlog=MOST,
+                backlog=self._config.backlog,
                 uds_permissions=self._config.uds_permissions,
                 uds_owner=self._socket_owner,
                 reuse_port=False,
@@ -109,6 +112,8 @@ class Host:
     ) -> None:
         """Begin to answer about the server (``--metrics``), from callbacks of the selector."""
         if self._listeners is not None:
+            from freastal.metrics_server import MetricsServer
+
             source = Source(self._name, slots, self.tally, listeners)
             for address in self._listeners.bound:
                 logger.info("metrics: %s", address.url(secure=False))

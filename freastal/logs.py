@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import logging.config
 import os
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -83,6 +82,8 @@ def _handler(path: str) -> logging.Handler:
 
 def _configure(path: str) -> None:
     """Do what a file says, and leave loggers alone that it does not name."""
+    import logging.config
+
     try:
         if path.endswith(".json"):
             with open(path, encoding="utf-8") as stream:
@@ -106,6 +107,8 @@ def _configure(path: str) -> None:
 def _from_dict(found: Any) -> None:
     if not isinstance(found, dict):
         raise TypeError("it holds no table")
+    import logging.config
+
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, **found})
 
 

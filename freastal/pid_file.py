@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 
 __all__ = ["PidFile", "PidFileError"]
 
@@ -36,6 +35,8 @@ class PidFile:
             raise PidFileError(f"cannot write --pid {path}: {error.strerror}") from error
 
     def _claim(self, path: str) -> None:
+        import tempfile  # 5 ms of the start where there is no pid file
+
         directory, name = os.path.split(self._path)
         file, draft = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
         try:
