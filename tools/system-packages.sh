@@ -49,6 +49,8 @@ if sys.base_prefix == "/usr":
         clang -fsanitize=address -x c - -o /dev/null'
     want nginx-light command -v /usr/sbin/nginx
     want haproxy command -v /usr/sbin/haproxy
+    want logrotate command -v /usr/sbin/logrotate
+    want iproute2 command -v ip
     want libh2o0.13 has_library libh2o.so.0.13
     want gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
     want libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/include/stdint.h

@@ -20,8 +20,18 @@ class Load:
     :param keep: use a connection for many requests.
     """
 
-    def __init__(self, port: int, clients: int = 6, *, keep: bool) -> None:
+    def __init__(
+        self,
+        port: int,
+        clients: int = 6,
+        *,
+        keep: bool,
+        host: str = "127.0.0.1",
+        method: str = "GET",
+    ) -> None:
+        self._host = host
         self._port = port
+        self._method = method
         self._keep = keep
         self._over = threading.Event()
         self._lock = threading.Lock()
@@ -70,7 +80,7 @@ class Load:
         while not self._over.is_set():
             asked += 1
             if connection is None:
-                connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+                connection = http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE)
             word, fault, stays = self._exchange(connection, f"{number}-{asked}")
             with self._lock:
                 if fault:
@@ -86,7 +96,7 @@ class Load:
     def _exchange(self, connection: http.client.HTTPConnection, name: str) -> tuple[str, str, bool]:
         headers = {} if self._keep else {"Connection": "close"}
         try:
-            connection.request("GET", f"/?{name}", headers=headers)
+            connection.request(self._method, f"/?{name}", headers=headers)
             answer = connection.getresponse()
             body = answer.read().decode()
         except (OSError, http.client.HTTPException) as error:
