@@ -76,6 +76,16 @@ def haproxy(directory: Path) -> list[str]:
     return [find("haproxy"), "-db", "-f", str(directory / "haproxy.cfg")]
 
 
+def haproxy_that_tries_once(directory: Path) -> list[str]:
+    """As many balancers are: it asks hosts for their health, and repeats nothing."""
+    text = block("/etc/haproxy/haproxy.cfg")
+    for line in ("retries 3", "option redispatch 1", "retry-on conn-failure empty-response"):
+        assert line in text
+        text = text.replace(line, "retries 0" if line == "retries 3" else "")
+    (directory / "haproxy.cfg").write_text(text)
+    return [find("haproxy"), "-db", "-f", str(directory / "haproxy.cfg")]
+
+
 def nginx(directory: Path) -> list[str]:
     """nginx on the document's file."""
     (directory / "myapp.conf").write_text(block("/etc/nginx/conf.d/myapp.conf"))
@@ -205,7 +215,7 @@ def lost(loads: list[Load]) -> list[dict[str, int]]:
 
 
 class TestRollingRestart:
-    @PROXIES
+    @pytest.mark.parametrize("proxy", [haproxy, haproxy_that_tries_once, nginx])
     def test_one_host_after_the_other(self, tmp_path: Path, proxy: Proxy) -> None:
         """SIGTERM, the end, and a new start."""
         with site(tmp_path, proxy) as here:
