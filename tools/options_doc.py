@@ -112,7 +112,8 @@ TAIL = """\
 
 | Signal to the supervisor | Effect |
 | --- | --- |
-| SIGTERM, SIGINT | After `--shutdown-delay` (the second one ends that) stops gracefully: no new connections, idle ones are closed, requests in flight \
+| SIGTERM, SIGINT | After `--shutdown-delay` (the second one ends that) stops gracefully: no new \
+connections, idle ones are closed, requests in flight \
 have `--timeout-graceful-shutdown` to finish. |
 | SIGQUIT | Stops now: requests in flight are cut off, exit handlers still run. |
 | SIGHUP | Replaces all workers, one after the other. |
