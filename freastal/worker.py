@@ -181,7 +181,7 @@ class _Process:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._serving: Serving | None = None
-        self._access_log: AccessLog
+        self._access_log: AccessLog | None = None
         self._hooks: Hooks
         self._stopping = False
         self._said = b""  # by the supervisor: a line that is not complete
@@ -235,7 +235,7 @@ class _Process:
         try:
             titles.show(job.title, f"w{job.number}")
             privileges.become(job.identity, config.umask)
-            self._access_log = AccessLog(config)
+            access_log = self._access_log = AccessLog(config)
             self._hooks = Hooks.of_worker(loader.describe(job.app), config)
             self._hooks.must("post_fork", self._info)
             app = job.loaded or loader.load(job.app, app_dir=config.app_dir, factory=config.factory)
@@ -243,7 +243,7 @@ class _Process:
             interface = loader.choose_interface(app, config.interface, name)
             logs.enable()
             self._hooks.must("post_worker_init", self._info)
-            self._serving = self._make_serving(app, interface)
+            self._serving = self._make_serving(app, interface, access_log)
             if not self._serving.start():
                 return Report()
         except loader.AppError as error:
@@ -261,7 +261,9 @@ class _Process:
         gc.freeze()  # the application's modules live for ever: no need to visit them again
         return Report(interface=interface)
 
-    def _make_serving(self, app: Callable[..., Any], interface: str) -> Serving:
+    def _make_serving(
+        self, app: Callable[..., Any], interface: str, access_log: AccessLog
+    ) -> Serving:
         from freastal import proxies, tls
 
         config = self._job.config
@@ -270,7 +272,7 @@ class _Process:
         options = {
             **proxies.core_options(config),
             **tls.core_options(config, self._job.ticket_keys),
-            **self._access_log.core_options(),
+            **access_log.core_options(),
             "board": self._job.board.memory,
             "shared": shares or self._job.common,
         }
@@ -327,11 +329,14 @@ class _Process:
 
     def _on_reopen(self, signum: int, frame: FrameType | None) -> None:
         """Go on in new log files; where one cannot be opened, the old one goes on."""
-        try:
-            logs.reopen()
-            self._access_log.reopen()
-        except (OSError, AccessLogError, AttributeError) as error:
-            logger.error("SIGUSR1: %s", error)
+        files: list[Callable[[], None]] = [logs.reopen]
+        if self._access_log is not None:  # else it is still booting
+            files.append(self._access_log.reopen)
+        for reopen in files:
+            try:
+                reopen()
+            except (OSError, AccessLogError) as error:
+                logger.error("SIGUSR1: %s", error)
 
     def _on_renew(self, signum: int, frame: FrameType | None) -> None:
         """Read the certificates anew; what is wrong with them changes nothing."""
