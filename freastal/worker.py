@@ -234,6 +234,8 @@ class _Process:
         job, config = self._job, self._job.config
         try:
             titles.show(job.title, f"w{job.number}")
+            if job.identity is not None:
+                _import_ahead()
             privileges.become(job.identity, config.umask)
             access_log = self._access_log = AccessLog(config)
             self._hooks = Hooks.of_worker(loader.describe(job.app), config)
@@ -389,6 +391,13 @@ class _Process:
             return
         logger.error("a call of the application has taken %.1f s so far: %s %s", *call)
         faulthandler.dump_traceback(STANDARD_ERROR)
+
+
+def _import_ahead() -> None:
+    """Import what a worker needs besides, while it may still read every file."""
+    import tempfile  # noqa: F401  # the core does
+
+    from freastal import asgi_worker, wsgi_worker  # noqa: F401
 
 
 def _ignore(signum: int, frame: FrameType | None) -> None:

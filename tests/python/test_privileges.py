@@ -119,8 +119,8 @@ class TestWorkers:
 
     def test_cannot_where_the_supervisor_is_not_root(self, public: Path) -> None:
         source = (
-            "import os\n"
-            "from freastal import cli, config_file, startup\n"  # before others may not read them
+            "import os, shutil, gettext\n"
+            "from freastal import cli, config_file, startup\n"  # while they may be read
             "os.setgid(1); os.setuid(1)\n"
             "raise SystemExit(cli.main(['--port', '0', '--user', 'root', 'json:dumps']))"
         )
