@@ -94,6 +94,7 @@ listen front
     bind 127.0.0.1:{port}
     option httpchk GET /healthz
     http-check expect status 200
+    timeout check 20s
     default-server inter 100ms fall 1 rise 1
     server app {upstream} {tls} send-proxy-v2 check {check} check-send-proxy
 """

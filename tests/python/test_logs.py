@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import signal
 from pathlib import Path
@@ -114,11 +115,14 @@ class TestConfiguration:
         (tmp_path / name).write_text(text)
         with freastal(tmp_path, "--log-config", name, app=FAILS) as server:
             server.get("/fail")
-            server.send(signal.SIGUSR1)  # also what a handler of one's own has open
             path = tmp_path / "mine.log"
             path.rename(tmp_path / "old.log")
-            server.send(signal.SIGUSR1)
-            wait_until(path.exists, "the next file")
+            server.send(signal.SIGUSR1)  # also what a handler of one's own has open
+            files = Path(f"/proc/{server.pid}/fd")
+            wait_until(
+                lambda: str(path) in [os.path.realpath(each) for each in files.iterdir()],
+                "the supervisor's next file",
+            )
             assert server.stop() == 0
         assert "freastal.error|ERROR|error in the application" in (tmp_path / "old.log").read_text()
         assert "freastal|INFO|SIGTERM: stopping" in path.read_text()
