@@ -77,7 +77,8 @@ class TestReload:
                 server.wait_for("reloaded", 2)
                 load.wait_until_answers(100, "three")
             assert load.faults == {}
-            assert not server.worker_pids(3) & before
+            # Who was told to leave may take one connection more.
+            wait_until(lambda: not server.worker_pids(3) & before, "answers of the new ones alone")
             assert server.stop() == 0
 
     def test_with_code_that_does_not_start(self, tmp_path: Path) -> None:
@@ -94,7 +95,8 @@ class TestReload:
             write_version(tmp_path, "two")
             server.send(signal.SIGHUP)
             server.wait_for("reloaded")
-            assert not server.worker_pids(2) & before
+            # Who was told to leave may take one connection more.
+            wait_until(lambda: not server.worker_pids(2) & before, "answers of the new ones alone")
             assert server.stop() == 0
 
     def test_two_at_once_and_one_before_it_serves(self, tmp_path: Path) -> None:
@@ -103,7 +105,8 @@ class TestReload:
             server.send(signal.SIGHUP)
             server.send(signal.SIGHUP)
             server.wait_for("reloaded")
-            assert not server.worker_pids(2) & before
+            # Who was told to leave may take one connection more.
+            wait_until(lambda: not server.worker_pids(2) & before, "answers of the new ones alone")
             assert server.stop() == 0
 
     def test_a_successor_that_is_killed_does_no_harm(self, tmp_path: Path) -> None:

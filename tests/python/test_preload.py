@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from harness import freastal
+from harness import freastal, wait_until
 
 APP = """
 import os
@@ -56,7 +56,8 @@ def test_workers_share_it(tmp_path: Path, app: str, options: list[str]) -> None:
         server.send(signal.SIGHUP)
         server.wait_for("the code stays as it was when the server started: --preload")
         server.wait_for("reloaded")
-        assert not server.worker_pids(2) & first
+        # Who was told to leave may take one connection more.
+        wait_until(lambda: not server.worker_pids(2) & first, "answers of the new ones alone")
         assert server.stop() == 0
 
 
