@@ -123,6 +123,16 @@ static PyObject *after_piece(struct asgi_call *call) {
     return asgi_wait_new(call->wait_type, call, ASGI_WAIT_SEND, true);
 }
 
+/* Nothing is sent of a piece, or of trailers, with `more` behind it. [new] what to await. */
+static PyObject *drop(struct asgi_call *call, bool more) {
+    bool body = call->response.state == ASGI_RESPONSE_BODY;
+    if (!more) {
+        set_state(call,
+                  body && call->response.trailers ? ASGI_RESPONSE_TRAILERS : ASGI_RESPONSE_DONE);
+    }
+    return asgi_call_done(call);
+}
+
 /* Puts out `body` [takes it], behind the head if that is still held. [new] what to await. */
 static PyObject *put_body(struct asgi_call *call, struct chain *body, bool more) {
     struct loop *loop = call->asgi->loop;
@@ -138,9 +148,15 @@ static PyObject *put_body(struct asgi_call *call, struct chain *body, bool more)
         return raised;
     }
     err = exchange_send_body(call->exchange, body, last);
+    if (err == ERR_GONE && call->response.whole) {
+        exchange_reset(call->exchange);
+        asgi_call_part(call);
+        return drop(call, more);
+    }
     if (err == ERR_GONE) {
         return asgi_call_disconnected(call);
     }
+    call->response.whole = err == EXCHANGE_WHOLE;
     if (err == EXCHANGE_ENOUGH || (err == ERR_RESPONSE_LONG && !last)) {
         (void)exchange_send_body(call->exchange, body, true);
     }
@@ -369,7 +385,8 @@ static const struct row rows[] = {
     {"early_hint", on_early_hint, IN(ASGI_RESPONSE_WAIT)},
 };
 
-/* A piece of a body, or trailers, that are not sent: HEAD, 204 or 304. */
+/* A piece of a body, or trailers, that are not sent: HEAD, 204, 304, or a client that has gone
+ * with the whole body. */
 static PyObject *swallow(struct asgi_call *call, PyObject *message) {
     const struct asgi_words *words = &call->asgi->words;
     bool body = call->response.state == ASGI_RESPONSE_BODY;
@@ -380,18 +397,15 @@ static PyObject *swallow(struct asgi_call *call, PyObject *message) {
     if (!call->asgi) {
         return asgi_call_disconnected(call);
     }
-    if (!more) {
-        set_state(call,
-                  body && call->response.trailers ? ASGI_RESPONSE_TRAILERS : ASGI_RESPONSE_DONE);
-    }
-    return asgi_call_done(call);
+    return drop(call, more);
 }
 
 PyObject *asgi_response_send(struct asgi_call *call, const char *type, size_t skip,
                              PyObject *message) {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (strcmp(type + skip, rows[i].type) == 0 && (rows[i].states & IN(call->response.state))) {
-            if (call->response.enough) {
+            /* A client that has all of a response may go before its application ends it. */
+            if (call->response.enough || (!call->exchange && call->response.whole)) {
                 return swallow(call, message);
             }
             return call->exchange ? rows[i].act(call, message) : asgi_call_disconnected(call);

@@ -30,6 +30,7 @@ struct asgi_response {
     uint8_t state;          /* enum asgi_response_state */
     bool trailers;          /* promised by the start */
     bool enough;            /* it has no body (HEAD, 204, 304): what more comes is dropped */
+    bool whole;             /* all that its Content-Length says has been sent */
     struct asgi_head *head; /* from STARTED to the head's leaving; of trailers while they gather */
 };
 

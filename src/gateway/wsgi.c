@@ -133,7 +133,7 @@ static void send_pieces(struct wsgi_job *job, bool last) {
     } else if (err == ERR_GONE && !last) {
         exchange_reset(job->exchange);
     }
-    if (last || err) {
+    if (last || (err && err != EXCHANGE_WHOLE)) {
         end_exchange(job);
     }
 }

@@ -69,9 +69,11 @@ struct response_head {
                                so; -1: not known */
 };
 
-/* What exchange_send_body returns, without `last`, for a response that has no body: what more
- * there is of it need not be made. */
-enum { EXCHANGE_ENOUGH = 1 };
+/* What exchange_send_body returns without `last`. */
+enum {
+    EXCHANGE_ENOUGH = 1, /* the response has no body: what more there is of it need not be made */
+    EXCHANGE_WHOLE = 2,  /* the body has all that its Content-Length says: the peer may go */
+};
 
 struct exchange_ops {
     int (*send_head)(struct exchange *exchange, const struct response_head *head);
@@ -125,7 +127,7 @@ static inline int exchange_send_head(struct exchange *exchange, const struct res
 
 /* Sends the next pieces of the body. [takes all pieces, whatever is returned]
  * `last` ends the exchange. Bytes of a response that has no body (HEAD, 204, 304) are dropped.
- * 0; EXCHANGE_ENOUGH; ERR_RESPONSE_LONG: what exceeded Content-Length was dropped;
+ * 0; EXCHANGE_ENOUGH; EXCHANGE_WHOLE; ERR_RESPONSE_LONG: what exceeded Content-Length was dropped;
  * ERR_RESPONSE_SHORT: `last` came too early, the connection is cut; ERR_ORDER before the head;
  * ERR_NOMEM: cut; ERR_GONE. */
 static inline int exchange_send_body(struct exchange *exchange, struct chain *body, bool last) {

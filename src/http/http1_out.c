@@ -129,14 +129,15 @@ static int chunk(struct chain *body, bool last, struct loop *loop) {
     return 0;
 }
 
-/* Holds a body to what its head said. 0, ERR_RESPONSE_LONG (the excess is gone), ERR_NOMEM. */
+/* Holds a body to what its head said. 0 or EXCHANGE_*; ERR_RESPONSE_LONG (the excess is gone),
+ * ERR_NOMEM. */
 static int fit(struct http1_exchange *ex, struct chain *body, bool last) {
     struct loop *loop = ex->exchange.loop;
     int err = 0;
     switch (ex->framing) {
     case FRAMING_NONE:
         chain_drop(body, &loop->pieces, &loop->trash);
-        return 0;
+        return last ? 0 : EXCHANGE_ENOUGH;
     case FRAMING_LENGTH:
         if (body->bytes > ex->length_left) {
             chain_cut(body, (size_t)ex->length_left, &loop->pieces, &loop->trash);
@@ -144,7 +145,7 @@ static int fit(struct http1_exchange *ex, struct chain *body, bool last) {
         }
         ex->length_left -= body->bytes;
         ex->sent += body->bytes;
-        return err;
+        return err || last || ex->length_left > 0 ? err : EXCHANGE_WHOLE;
     case FRAMING_CHUNKED:
         ex->sent += body->bytes;
         return chunk(body, last, loop);
@@ -204,7 +205,7 @@ int http1_send_body(struct exchange *exchange, struct chain *body, bool last) {
     }
     if (!last) {
         http1_arm(conn);
-        return err == 0 && ex->framing == FRAMING_NONE ? EXCHANGE_ENOUGH : err;
+        return err;
     }
     if (ex->framing == FRAMING_LENGTH && ex->length_left > 0) {
         cut(conn);

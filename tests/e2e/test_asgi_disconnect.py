@@ -2,6 +2,7 @@
 
 import pytest
 
+from .asgi_script import START, body, refusals, script
 from .client import Client, request
 from .conftest import Serve
 from .harness import Server
@@ -102,3 +103,28 @@ def test_pipelined_requests_of_a_client_that_left(asgi: Server) -> None:
     asgi.await_event("over")
     with asgi.connect() as other:
         assert other.exchange(request()).body == b"hello"
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["fin", "rst"])
+@pytest.mark.parametrize("pause", [0.0, 0.2], ids=["at once", "later"])
+def test_whoever_has_the_whole_body_may_go_before_its_end(
+    asgi: Server, way: object, pause: float
+) -> None:
+    """As frameworks send files: all bytes with more to come, and then an empty end."""
+    start = {**START, "headers": [(b"content-length", b"3")]}
+    with asgi.connect() as client:
+        sent = (start, body(b"all", more=True))
+        target = script(sent, pause, None, None, body(more=True), body(), body())
+        assert client.exchange(request("GET", target)).body == b"all"
+        way(client)  # type: ignore[operator]
+    assert [line.split(":")[0] for line in refusals(asgi)] == ["6 RuntimeError"]  # one too many
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["fin", "rst"])
+def test_whoever_goes_with_less_than_the_body_is_told_of(asgi: Server, way: object) -> None:
+    start = {**START, "headers": [(b"content-length", b"4")]}
+    with asgi.connect() as client:
+        client.send(request("GET", script((start, body(b"all", more=True)), None, None, body())))
+        asgi.await_event_of("1 received")
+        way(client)  # type: ignore[operator]
+    assert [line.split(":")[0] for line in refusals(asgi)] == ["3 ClientDisconnected"]

@@ -317,6 +317,16 @@ RIG_TEST(a_body_that_nobody_gets_need_not_be_made) {
     CHECK_INT(rig->server.counters.bytes_written, 0);
 }
 
+RIG_TEST(a_body_says_when_it_has_its_length) {
+    struct exchange *exchange = start(rig, SLICE(GET("/")), 3);
+    CHECK_INT(fake_send_body(&rig->gateway, exchange, SLICE("on"), false), 0);
+    CHECK_INT(fake_send_body(&rig->gateway, exchange, SLICE("e"), false), EXCHANGE_WHOLE);
+    CHECK_INT(fake_send_body(&rig->gateway, exchange, SLICE(""), false), EXCHANGE_WHOLE);
+    CHECK_INT(fake_send_body(&rig->gateway, exchange, SLICE(""), true), 0);
+    rig_settle(rig);
+    CHECK_TEXT(rig_output(rig), "one");
+}
+
 RIG_TEST(pieces_become_chunks) {
     struct exchange *exchange = start(rig, SLICE(GET("/")), -1);
     fake_send_body(&rig->gateway, exchange, SLICE("one"), false);
