@@ -221,6 +221,7 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "timeout_graceful_shutdown",
             30,
             "how long requests in flight may take to finish when the server stops",
+            aliases=("--graceful-timeout",),
             core=False,
         ),
         _seconds(
@@ -468,7 +469,12 @@ GROUPS: Mapping[str, tuple[Option, ...]] = {
             "from accepting to a whole request head, else status 408; 0: off",
         ),
         _seconds("timeout_body", 60, "how long a request body may make no progress; 0: off"),
-        _seconds("timeout_keep_alive", 75, "how long to wait for the next request; 0: off"),
+        _seconds(
+            "timeout_keep_alive",
+            75,
+            "how long to wait for the next request; 0: off",
+            aliases=("--keep-alive",),
+        ),
         _seconds("timeout_write", 60, "how long a response may make no progress; 0: off"),
     ),
     "WebSocket": (

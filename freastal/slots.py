@@ -104,11 +104,10 @@ class Process:
 
     def end_of(self, code: int) -> str:
         """How it ended, in words, with what it was at."""
-        if code >= 0:
-            return f"exited with code {code}"
         line = self.board.line
         last = f" (the request that came last: {line})" if line else ""
-        return f"was killed by {name_of(-code)}{last}"
+        how = f"was killed by {name_of(-code)}" if code < 0 else f"exited with code {code}"
+        return how + last
 
     def has_served(self, now: float) -> bool:
         """Whether it has answered a request, or was ready for long."""

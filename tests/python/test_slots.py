@@ -107,8 +107,8 @@ class TestSlot:
 class TestProcess:
     def test_its_end_in_words(self, process: Process) -> None:
         show(process.board, 0, 1, b"GET /a\x1b\\\xff")
-        assert process.end_of(3) == "exited with code 3"
         last = "(the request that came last: GET /a\\x1b\\x5c\\xff)"
+        assert process.end_of(3) == f"exited with code 3 {last}"
         assert process.end_of(-signal.SIGSEGV) == f"was killed by SIGSEGV {last}"
         show(process.board, 0, 0, b"")
         assert process.end_of(-60) == "was killed by signal 60"
