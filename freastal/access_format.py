@@ -41,7 +41,7 @@ ATOMS: Mapping[str, str] = {
     "I": "request id (--request-id)",
     "{}i": "a field of the request",
     "{}o": "a field of the application's response",
-    "{}e": "a variable of the worker's environment",
+    "{}e": "a variable of the request (HTTP_ACCEPT) or of the process",
 }
 """What may stand in ``%(…)s``; those with ``{}`` have a name in it."""
 

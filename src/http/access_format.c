@@ -141,6 +141,45 @@ static const struct row *find_row(struct slice inner, struct slice *name) {
     return NULL;
 }
 
+static const struct row *row_of(enum access_atom atom) {
+    const struct row *row = rows;
+    while (row->atom != atom) {
+        row++;
+    }
+    return row;
+}
+
+/* What a `{}e` is: gunicorn reads it from the WSGI environment (PEP 3333), so its names are those
+ * of parts here; any other is a variable of the worker's environment. */
+static void add_variable(struct reading *reading, struct slice name) {
+    static const struct {
+        const char *name;
+        enum access_atom atom;
+    } variables[] = {
+        {"REQUEST_METHOD", ACCESS_METHOD}, {"PATH_INFO", ACCESS_PATH},
+        {"QUERY_STRING", ACCESS_QUERY},    {"SERVER_PROTOCOL", ACCESS_PROTOCOL},
+        {"REMOTE_ADDR", ACCESS_CLIENT},
+    };
+    const struct slice prefix = SLICE("HTTP_");
+    char field[128];
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+        if (slice_equal(name, whole(variables[i].name))) {
+            add_atom(reading, row_of(variables[i].atom), SLICE(""));
+            return;
+        }
+    }
+    if (name.len <= prefix.len || name.len - prefix.len > sizeof(field) ||
+        !slice_equal(slice_of(name.at, prefix.len), prefix)) {
+        add_constant(reading, ACCESS_ENV, name);
+        return;
+    }
+    struct slice upper = slice_of(name.at + prefix.len, name.len - prefix.len);
+    for (size_t i = 0; i < upper.len; i++) {
+        field[i] = upper.at[i] == '_' ? '-' : (char)upper.at[i];
+    }
+    add_atom(reading, row_of(ACCESS_IN), slice_of(field, upper.len));
+}
+
 /* What begins with a percent sign. 0, or ERR_LOG_ATOM with *wrong. */
 static int read_atom(struct reading *reading, struct slice *wrong) {
     struct slice rest = reading->rest;
@@ -162,7 +201,11 @@ static int read_atom(struct reading *reading, struct slice *wrong) {
     if (!row) {
         return ERR_LOG_ATOM;
     }
-    add_atom(reading, row, name);
+    if (row->atom == ACCESS_ENV) {
+        add_variable(reading, name);
+    } else {
+        add_atom(reading, row, name);
+    }
     reading->rest = slice_of(close + 2, (size_t)(end - close) - 2);
     return 0;
 }

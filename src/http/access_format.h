@@ -53,7 +53,7 @@ enum access_when { ACCESS_ALWAYS, ACCESS_REQUEST, ACCESS_HEAD, ACCESS_END };
     X(ACCESS_REQUEST_ID, "I", ACCESS_END, "request id (--request-id)")                             \
     X(ACCESS_IN, "{}i", ACCESS_REQUEST, "a field of the request")                                  \
     X(ACCESS_OUT, "{}o", ACCESS_HEAD, "a field of the application's response")                     \
-    X(ACCESS_ENV, "{}e", ACCESS_ALWAYS, "a variable of the worker's environment")
+    X(ACCESS_ENV, "{}e", ACCESS_ALWAYS, "a variable of the request (HTTP_ACCEPT) or of the process")
 
 enum access_atom {
     ACCESS_LITERAL,

@@ -171,7 +171,10 @@ TEST(atoms) {
         {"%(T)s %(M)s %(D)s %(L)s", "0 0 0 0.000000"},
         {"%({cookie}i)s %({X-mine}i)s %({x-none}i)s", "k=v \\xc3\\xa9 -"},
         {"%({x-one}o)s %({Content-Type}o)s %({none}o)s", "a\\x22b text/plain -"},
-        {"%({FREASTAL_TEST_NO}e)s", "-"},
+        {"%({FREASTAL_TEST_NO}e)s %({HTTP_}e)s", "- -"},
+        {"%({REQUEST_METHOD}e)s %({PATH_INFO}e)s", "GET /a%20b"},
+        {"%({QUERY_STRING}e)s %({SERVER_PROTOCOL}e)s", "c=\\x22d HTTP/1.1"},
+        {"%({HTTP_COOKIE}e)s %({HTTP_X_MINE}e)s", "k=v \\xc3\\xa9"},
         {"100 %%, plain", "100 %, plain"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
