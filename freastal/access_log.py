@@ -14,14 +14,12 @@ from typing import Any
 
 from freastal.addresses import TcpAddress, UnixAddress
 from freastal.config import Config
+from freastal.log_file import open_log
 from freastal.log_target import log_target
 
 __all__ = ["AccessLog", "AccessLogError", "prepare_file"]
 
 STANDARD_OUTPUT = 1
-
-FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
-MODE = 0o644
 
 TAG = "freastal"
 USER_INFO = 8 * 1 + 6
@@ -43,9 +41,9 @@ def prepare_file(config: Config, owner: tuple[int, int] = (-1, -1)) -> None:
         return
     try:
         try:
-            fd = os.open(target, FLAGS | os.O_EXCL, MODE)
+            fd = open_log(target, exclusive=True)
         except FileExistsError:
-            os.close(os.open(target, FLAGS))
+            os.close(open_log(target))
             return
         try:
             if owner != (-1, -1):
@@ -84,7 +82,7 @@ class AccessLog:
                 return _Opened(_connect(target), prefix=_prefix(target))
             if target:
                 path = os.path.abspath(target)  # the application may change directory
-                return _Opened(os.open(path, FLAGS, MODE), path)
+                return _Opened(open_log(path), path)
         except OSError as error:
             raise _refused(self._config.access_logfile, error) from error
         return _Opened(STANDARD_OUTPUT)
@@ -107,7 +105,7 @@ class AccessLog:
         if not self._opened.path:
             return
         try:
-            new = os.open(self._opened.path, FLAGS, MODE)
+            new = open_log(self._opened.path)
         except OSError as error:
             raise _refused(self._config.access_logfile, error) from error
         os.dup2(new, self._opened.fd, inheritable=False)

@@ -16,6 +16,7 @@ from typing import Any
 from freastal.config import Config
 from freastal.config_file import read_toml
 from freastal.kinds import ConfigError
+from freastal.log_file import LogFile, LogStream, open_log
 
 __all__ = ["JsonFormatter", "enable", "own", "reopen", "set_up"]
 
@@ -73,9 +74,9 @@ def set_up(config: Config) -> None:
 
 def _handler(path: str) -> logging.Handler:
     if path == "-":
-        return logging.StreamHandler()
+        return LogStream()
     try:
-        return logging.FileHandler(path)
+        return LogFile(path)
     except OSError as error:
         raise ConfigError(f"cannot open --error-logfile {path}: {error.strerror}") from error
 
@@ -120,7 +121,7 @@ def reopen() -> None:
     :raises OSError: one cannot be opened, and goes on in the old one.
     """
     for handler, fd in _files():
-        new = os.open(handler.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        new = open_log(handler.baseFilename)
         try:
             os.dup2(new, fd, inheritable=False)
         finally:

@@ -224,6 +224,21 @@ class TestNobodyReads:
         assert 1 <= dropped <= 300 - got.count("\n") + 3
         os.close(fd)
 
+    def test_a_named_pipe_that_nobody_has_opened_yet(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "fifo")
+        options = ("--access-logfile", "fifo", "--access-log-format", "%(U)s")
+        with freastal(tmp_path, *options) as server:
+            server.get("/early")
+            for each in ("/one", "/two"):  # a reader comes, goes, and comes again
+                fd = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+                server.get(each)
+                await_text(fd, each)
+                os.close(fd)
+            server.send(signal.SIGUSR1)
+            server.get("/three")
+            assert server.stop() == 0
+            assert "are lost" not in server.log
+
     def test_standard_error_is_a_full_disk(self, tmp_path: Path) -> None:
         (tmp_path / "wanted.py").write_text(APP)
         command = [sys.executable, "-m", "freastal", "--uds", "s", "--access-log", "wanted"]
@@ -256,6 +271,10 @@ def drain(fd: int) -> str:
         except BlockingIOError:
             time.sleep(0.02)
     return b"".join(parts).decode()
+
+
+def await_text(fd: int, text: str) -> None:
+    wait_until(lambda: text in drain(fd), text)
 
 
 def ask(path: Path) -> bytes:

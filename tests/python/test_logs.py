@@ -161,3 +161,16 @@ class TestConfiguration:
             assert server.wait() == 2
             line = "freastal: cannot open --error-logfile no/e.log: No such file or directory\n"
             assert server.log == line
+
+    def test_a_full_disk_is_said_in_a_line(self, tmp_path: Path) -> None:
+        options = ("--error-logfile", "/dev/full")
+        with freastal(tmp_path, *options, app=FAILS, ready=False) as server:
+            wait_until(lambda: server.ports, "the start block")
+            server.send(signal.SIGHUP)
+            wait_until(lambda: "reloaded" in server.log, "the reload")
+            server.get("/fail")
+            assert server.stop() == 0
+        full = "freastal: cannot write /dev/full: No space left on device: "
+        assert f"{full}SIGHUP: replacing 1 worker\n" in server.log
+        assert f"{full}error in the application: GET /fail\n" in server.log
+        assert "Traceback" not in server.log
