@@ -188,7 +188,7 @@ class Config:
     def logs_access(self) -> bool:
         """Whether there is an access log."""
         if self.access_log is None:
-            return bool(self.access_logfile != OPTIONS["access_logfile"].default)
+            return self.access_logfile != ""
         return self.access_log
 
     @property

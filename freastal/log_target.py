@@ -13,7 +13,7 @@ FORMS = "a file, - for standard output, syslog, syslog:unix:path or syslog:host:
 
 
 def log_target(text: str) -> str | TcpAddress | UnixAddress:
-    """A path, empty for standard output, or the address of a syslog.
+    """A path, empty for standard output (``-`` or nothing), or the address of a syslog.
 
     :raises ConfigError: the address has another form.
     """

@@ -51,9 +51,9 @@ LOGGING = (
     Option(
         "access_logfile",
         Kind.TEXT,
-        "-",
-        "where to: a file, reopened at SIGUSR1; - for standard output; syslog, syslog:unix:PATH or "
-        "syslog:HOST:PORT (UDP)",
+        "",
+        "where to: a file, reopened at SIGUSR1; - for standard output, which is where it goes "
+        "without this; syslog, syslog:unix:PATH or syslog:HOST:PORT (UDP)",
         metavar="FILE",
     ),
     Option(

@@ -77,7 +77,7 @@ def _idle_options(config: Config, interface: str) -> Iterator[tuple[str, str]]:
         yield "--timeout-request", "--threads"
     if config.request_id == "off" and config.request_id_header:
         yield "--request-id-header", "--request-id"
-    if config.access_log is False and config.access_logfile != "-":
+    if config.access_log is False and config.access_logfile:
         yield "--access-logfile", "--access-log"
 
 

@@ -106,6 +106,7 @@ class TestTarget:
         assert not settings().logs_access
         assert settings(access_log=True).logs_access
         assert settings(access_logfile="x").logs_access
+        assert settings(access_logfile="-").logs_access  # as with gunicorn
         assert not settings(access_logfile="x", access_log=False).logs_access
 
     def test_what_cannot_be_opened(self, tmp_path: Path) -> None:

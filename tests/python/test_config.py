@@ -109,7 +109,7 @@ class TestTable:
                 *("root_path", "client_ca", "tls_ciphers", "tls_ciphersuites", "reuse_port"),
                 *("health_path", "config", "env_file", "chdir"),
             }
-            optional |= {"access_log", "log_config", "metrics"}
+            optional |= {"access_log", "access_logfile", "log_config", "metrics"}
             optional |= {"uds_owner", "uds_group", "user", "group", "umask", "pid", "proc_name"}
             assert row.kind is Kind.TEXTS or row.name in ADDRESS_OPTIONS | optional
         else:
