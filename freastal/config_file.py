@@ -33,6 +33,9 @@ HOOKS_TABLE = "hooks"
 ABSENT = ("config",)
 """Options that a file cannot set: it has been found already."""
 
+LONGEST = 2**20
+"""Bytes of a file, so that one without an end is refused too."""
+
 NUMBERS = (Kind.INT, Kind.SECONDS)
 
 
@@ -90,11 +93,13 @@ def read_toml(path: str, flag: str = "--config") -> dict[str, Any]:
         import tomli as tomllib
     try:
         with open(path, "rb") as file:
-            data = file.read()
+            data = file.read(LONGEST + 1)
     except OSError as error:
         raise ConfigError(f"cannot read {flag} {path!r}: {error.strerror}") from None
+    if len(data) > LONGEST:
+        raise ConfigError(f"{path} is no TOML that is read: it is too long (allowed: {LONGEST} bytes)")
     try:
-        table: dict[str, Any] = tomllib.loads(data.decode())
+        table: dict[str, Any] = tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path} is no TOML: it is not UTF-8 (at line {line})") from None

@@ -151,6 +151,7 @@ def test_one_option_in_two_spellings(tmp_path: Path) -> None:
         (b"workers = " + b"9" * 5000, "is no TOML: "),
         (b"a = " + b"[" * 5000, "is no TOML"),
         (b"# a\n\n# \xe4\n", "is no TOML: it is not UTF-8 (at line 3)"),
+        (b"#" * (2**20 + 1), "is no TOML that is read: it is too long (allowed: 1048576 bytes)"),
     ],
 )
 def test_what_is_no_toml(tmp_path: Path, data: bytes, words: str) -> None:
@@ -167,6 +168,11 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         read_config_file("x")
     with pytest.raises(ConfigError, match=r"^cannot read --config '\.': Is a directory$"):
         read_config_file(".")
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "f.toml").write_bytes(b"\xef\xbb\xbfworkers = 2\n")
+    assert read_config_file(str(tmp_path / "f.toml")).layer["workers"].value == 2
 
 
 class TestApp:
