@@ -97,7 +97,9 @@ def read_toml(path: str, flag: str = "--config") -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot read {flag} {path!r}: {error.strerror}") from None
     if len(data) > LONGEST:
-        raise ConfigError(f"{path} is no TOML that is read: it is too long (allowed: {LONGEST} bytes)")
+        raise ConfigError(
+            f"{path} is no TOML that is read: it is too long (allowed: {LONGEST} bytes)"
+        )
     try:
         table: dict[str, Any] = tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
