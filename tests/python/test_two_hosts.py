@@ -246,11 +246,16 @@ class Held:
     def __init__(self, here: Site, count: int) -> None:
         self._here = here
         self.answers: dict[str, Answer] = {}
-        names = [f"{method} held{n}" for n in range(count) for method in ("GET", "POST")]
-        self._threads = [threading.Thread(target=self._ask, args=(name,)) for name in names]
-        for thread in self._threads:
-            thread.start()
-        wait_until(lambda: len(self.at(ONE)) + len(self.at(TWO)) == 2 * count, "all in flight")
+        self._threads: list[threading.Thread] = []
+        for method in ("GET", "POST"):  # in turn, else a balancer may give each host one of them
+            names = [f"{method} held{n}" for n in range(count)]
+            self._threads += [threading.Thread(target=self._ask, args=(name,)) for name in names]
+            for thread in self._threads[-count:]:
+                thread.start()
+            wait_until(self._all_are_there, "all in flight")
+
+    def _all_are_there(self) -> bool:
+        return len(self.at(ONE)) + len(self.at(TWO)) == len(self._threads)
 
     def _ask(self, line: str) -> None:
         method, _, name = line.partition(" ")
